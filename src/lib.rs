@@ -1,1 +1,3 @@
+//! Seaworthy: a merge request becomes a tested, self-describing image in the QA registry, and a mail.
 
+pub mod model;

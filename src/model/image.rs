@@ -1,0 +1,53 @@
+//! The image on its way: described, built, pushed. Each step takes the one before, so that the order type-checks.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::Digest;
+
+/// A rendered Dockerfile with what it was rendered from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Dockerfile {
+    /// The whole text as it is given to the engine.
+    pub text: String,
+    /// SHA-256 of `text`.
+    pub sha256: Digest,
+    /// Name of the stack, for example `tomcat10`.
+    pub stack: String,
+    /// The base image as it was asked for, for example `docker.io/library/tomcat:10.1-jdk17-temurin`.
+    pub base_name: String,
+    /// Digest that the base's tag had.
+    pub base_digest: Digest,
+    /// Labels of the image, the ones with chunks of the Dockerfile included.
+    pub labels: BTreeMap<String, String>,
+}
+
+/// An image on the engine, not yet in a registry.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BuiltImage {
+    /// The engine's id: digest of the image's configuration.
+    pub id: Digest,
+    /// Its name with tag, for example `registry.example.com/qa/basket:mr-7-da156088-12`.
+    pub reference: String,
+}
+
+/// An image in the QA registry, digest read back from there.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PushedImage {
+    /// Its name with tag.
+    pub reference: String,
+    /// Digest of its manifest: what is promoted later.
+    pub digest: Digest,
+}
+
+impl PushedImage {
+    /// The name that can never mean another image: `repository@sha256:…`.
+    pub fn pinned(&self) -> String {
+        let name = match self.reference.rsplit_once(':') {
+            Some((name, tag)) if !tag.contains('/') => name,
+            _ => &self.reference,
+        };
+        format!("{name}@{}", self.digest)
+    }
+}

@@ -1,0 +1,19 @@
+//! The nouns of the product. No IO, no async, no clock: everything here can be made in a test by hand.
+
+mod build;
+mod finding;
+mod ids;
+mod image;
+mod merge_request;
+mod stage;
+mod test_report;
+mod war;
+
+pub use build::{Build, BuildState, Trigger};
+pub use finding::Finding;
+pub use ids::{BuildId, DeliveryId, Digest, Fence, Invalid, ProjectId, ProjectPath, Sha};
+pub use image::{BuiltImage, Dockerfile, PushedImage};
+pub use merge_request::{Commit, MergeRequest, Person};
+pub use stage::{Stage, StageState};
+pub use test_report::{TestCounts, TestFailure, TestReport, TestSuite};
+pub use war::{ServletApi, War};

@@ -1,5 +1,7 @@
 //! Seaworthy: a merge request becomes a tested, self-describing image in the QA registry, and a mail.
 
+pub mod build_log;
 pub mod config;
 pub mod model;
 pub mod store;
+pub mod wake;

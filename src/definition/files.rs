@@ -9,8 +9,6 @@ use super::Problem;
 /// The shipped `pipelines/`.
 #[derive(RustEmbed)]
 #[folder = "pipelines/"]
-#[include = "*.toml"]
-#[include = "stacks/*.toml"]
 struct Shipped;
 
 /// One file: its name without ending, its path for messages, its text.
@@ -56,7 +54,7 @@ impl Found {
             directory: "pipelines".to_owned(),
             ..Self::default()
         };
-        for path in Shipped::iter() {
+        for path in Shipped::iter().filter(|path| path.ends_with(".toml")) {
             let Some(file) = Shipped::get(&path) else {
                 continue;
             };
@@ -78,20 +76,19 @@ impl Found {
     fn read(&mut self, directory: &Path, noun: &str) -> Vec<Text> {
         let shown = directory.display().to_string();
         let mut texts = Vec::new();
-        let entries = match std::fs::read_dir(directory)
-            .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-        {
-            Ok(entries) => entries,
-            Err(error) => {
-                self.problem(
+        let entries =
+            match std::fs::read_dir(directory).and_then(Iterator::collect::<Result<Vec<_>, _>>) {
+                Ok(entries) => entries,
+                Err(error) => {
+                    self.problem(
                     &shown,
                     format!(
                         "cannot list this directory: {error}; see `pipelines` in the configuration"
                     ),
                 );
-                return texts;
-            }
-        };
+                    return texts;
+                }
+            };
         for path in entries.into_iter().map(|entry| entry.path()) {
             // Names with a dot in front are how Kubernetes mounts its config maps; other endings may be notes.
             let (Some(name), Some("toml")) = (

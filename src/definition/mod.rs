@@ -97,3 +97,6 @@ impl Definitions {
         )
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,6 +2,8 @@
 
 pub mod build_log;
 pub mod config;
+pub mod definition;
+pub mod dockerfile;
 pub mod model;
 pub mod store;
 pub mod wake;

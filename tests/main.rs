@@ -1,1 +1,3 @@
+//! The single integration binary.
 
+mod engine_client;

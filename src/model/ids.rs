@@ -214,9 +214,9 @@ impl Digest {
 impl FromStr for Digest {
     type Err = Invalid;
     fn from_str(s: &str) -> Result<Self, Invalid> {
-        let ok = s.strip_prefix("sha256:").is_some_and(|hex| {
-            hex.len() == 64 && hex.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
-        });
+        let ok = s
+            .strip_prefix("sha256:")
+            .is_some_and(|hex| hex.len() == 64 && hex.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')));
         if ok {
             Ok(Self(s.to_owned()))
         } else {
@@ -254,9 +254,7 @@ mod tests {
 
     #[test]
     fn a_commit_id_is_checked_where_it_enters() {
-        let sha: Sha = "da1560886d4f094c3e6c9ef40349f7d38b5d27d7"
-            .parse()
-            .expect("a commit id");
+        let sha: Sha = "da1560886d4f094c3e6c9ef40349f7d38b5d27d7".parse().expect("a commit id");
         assert_eq!(sha.short(), "da156088");
         for bad in [
             "",
@@ -264,10 +262,7 @@ mod tests {
             "0000000000000000000000000000000000000000",
             "DA1560886d4f094c3e6c9ef40349f7d38b5d27d7",
         ] {
-            assert!(
-                bad.parse::<Sha>().is_err(),
-                "{bad:?} was taken for a commit id"
-            );
+            assert!(bad.parse::<Sha>().is_err(), "{bad:?} was taken for a commit id");
         }
     }
 

@@ -48,25 +48,40 @@ pub enum BuildError {
 
 impl Engine {
     /// Builds an image and gives its id. Dropping the future cancels the build on the engine.
-    pub async fn build_image<C>(&self, spec: ImageSpec<C>, mut on_line: impl FnMut(String)) -> Result<Digest, BuildError>
+    pub async fn build_image<C>(
+        &self,
+        spec: ImageSpec<C>,
+        mut on_line: impl FnMut(String),
+    ) -> Result<Digest, BuildError>
     where
         C: tokio_stream::Stream<Item = io::Result<Bytes>> + Send + 'static,
     {
         let doing = format!("building {}", spec.reference);
         let (repository, Some(tag)) = split_tag(&spec.reference) else {
-            return Err(self.fail(ErrorKind::Refused, &doing, "an image is built with a tag in its name").into());
+            return Err(self
+                .fail(ErrorKind::Refused, &doing, "an image is built with a tag in its name")
+                .into());
         };
         let docker = self.patient_docker().await?;
         let private = private_name(&spec.owner);
         let labels: HashMap<String, String> = spec.labels.into_iter().collect();
-        let options = BuildImageOptionsBuilder::new().dockerfile("Dockerfile").t(&private).labels(&labels).rm(true).forcerm(true);
+        let options = BuildImageOptionsBuilder::new()
+            .dockerfile("Dockerfile")
+            .t(&private)
+            .labels(&labels)
+            .rm(true)
+            .forcerm(true);
         let options = match self.options().builder {
-            Builder::BuildKit => {
-                options.version(BuilderVersion::BuilderBuildKit).session(&uuid::Uuid::new_v4().to_string())
-            }
+            Builder::BuildKit => options
+                .version(BuilderVersion::BuilderBuildKit)
+                .session(&uuid::Uuid::new_v4().to_string()),
             Builder::Classic => options.version(BuilderVersion::BuilderV1),
         };
-        let logins = spec.logins.iter().map(|(host, login)| (host.clone(), login.for_engine(host))).collect();
+        let logins = spec
+            .logins
+            .iter()
+            .map(|(host, login)| (host.clone(), login.for_engine(host)))
+            .collect();
         let context = bollard::body_try_stream(spec.context);
         let mut stream = docker.build_image(options.build(), Some(logins), Some(context));
         let mut narrator = Narrator::default();
@@ -93,21 +108,35 @@ impl Engine {
         }
         narrator.finish(&mut on_line);
         let Some(id) = built else {
-            return Err(self.fail(ErrorKind::Internal, &doing, "the build ended without an error and without an image").into());
+            return Err(self
+                .fail(
+                    ErrorKind::Internal,
+                    &doing,
+                    "the build ended without an error and without an image",
+                )
+                .into());
         };
-        let id = id.parse().map_err(|e| self.fail(ErrorKind::Internal, &doing, format!("{e}")))?;
+        let id = id
+            .parse()
+            .map_err(|e| self.fail(ErrorKind::Internal, &doing, format!("{e}")))?;
         let options = TagImageOptionsBuilder::new().repo(repository).tag(tag).build();
-        docker.tag_image(&private, Some(options)).await.map_err(|e| self.error(&doing, e))?;
+        docker
+            .tag_image(&private, Some(options))
+            .await
+            .map_err(|e| self.error(&doing, e))?;
         Ok(id)
     }
 
     fn build_error(&self, doing: &str, error: bollard::errors::Error) -> BuildError {
         use bollard::errors::Error;
         match &error {
-            Error::DockerStreamError { error: text } if is_the_dockerfiles_fault(text) => BuildError::Dockerfile(text.trim().to_owned()),
-            Error::DockerResponseServerError { status_code: 400, message } if is_the_dockerfiles_fault(message) => {
-                BuildError::Dockerfile(message.trim().to_owned())
+            Error::DockerStreamError { error: text } if is_the_dockerfiles_fault(text) => {
+                BuildError::Dockerfile(text.trim().to_owned())
             }
+            Error::DockerResponseServerError {
+                status_code: 400,
+                message,
+            } if is_the_dockerfiles_fault(message) => BuildError::Dockerfile(message.trim().to_owned()),
             _ => self.error(doing, error).into(),
         }
     }
@@ -186,7 +215,11 @@ mod tests {
 
     #[test]
     fn a_private_name_leads_back_to_its_owner() {
-        let owner = Owner { build: BuildId(12), attempt: 3, worker: "w".to_owned() };
+        let owner = Owner {
+            build: BuildId(12),
+            attempt: 3,
+            worker: "w".to_owned(),
+        };
         assert_eq!(owner_of(&private_name(&owner)), Some((12, 3)));
         assert_eq!(owner_of("registry.example.com/a:1"), None);
     }

@@ -14,8 +14,8 @@ use bollard::models::{
     VolumeCreateRequest,
 };
 use bollard::query_parameters::{
-    CreateContainerOptionsBuilder, DownloadFromContainerOptionsBuilder, InspectContainerOptions, KillContainerOptionsBuilder,
-    RemoveContainerOptionsBuilder, StartContainerOptions, UploadToContainerOptionsBuilder,
+    CreateContainerOptionsBuilder, DownloadFromContainerOptionsBuilder, InspectContainerOptions,
+    KillContainerOptionsBuilder, RemoveContainerOptionsBuilder, StartContainerOptions, UploadToContainerOptionsBuilder,
 };
 use bytes::Bytes;
 use futures_util::StreamExt;
@@ -23,8 +23,8 @@ use tokio::sync::mpsc;
 
 use super::unpack::unpack;
 use super::{
-    Engine, EngineError, ErrorKind, FilesError, Guards, Harvest, LABEL_ATTEMPT, LABEL_BUILD, LABEL_CACHE, LABEL_WORKER, Owner,
-    pack, pipe,
+    Engine, EngineError, ErrorKind, FilesError, Guards, Harvest, LABEL_ATTEMPT, LABEL_BUILD, LABEL_CACHE, LABEL_WORKER,
+    Owner, pack, pipe,
 };
 
 /// A numeric user inside the container; need not be in its `/etc/passwd`.
@@ -98,7 +98,11 @@ pub struct BuildContainer {
 
 impl Engine {
     /// Makes the network, the missing caches and the container, and starts it.
-    pub async fn create_build_container(&self, spec: &ContainerSpec, owner: &Owner) -> Result<BuildContainer, EngineError> {
+    pub async fn create_build_container(
+        &self,
+        spec: &ContainerSpec,
+        owner: &Owner,
+    ) -> Result<BuildContainer, EngineError> {
         if spec.user.uid == 0 {
             let why = "user 0 is not allowed in a build container; set a numeric user, for example 10001";
             return Err(self.fail(ErrorKind::Refused, "creating the build container", why));
@@ -111,16 +115,27 @@ impl Engine {
                 ..Default::default()
             };
             // Creating one that exists gives the existing one, with the labels it has.
-            docker.create_volume(request).await.map_err(|e| self.error("creating a cache volume", e))?;
+            docker
+                .create_volume(request)
+                .await
+                .map_err(|e| self.error("creating a cache volume", e))?;
         }
-        let name = format!("seaworthy-{}-{}-{}", owner.build, owner.attempt, uuid::Uuid::new_v4().simple());
+        let name = format!(
+            "seaworthy-{}-{}-{}",
+            owner.build,
+            owner.attempt,
+            uuid::Uuid::new_v4().simple()
+        );
         let request = NetworkCreateRequest {
             name: name.clone(),
             driver: Some("bridge".to_owned()),
             labels: Some(labels_of(owner)),
             ..Default::default()
         };
-        docker.create_network(request).await.map_err(|e| self.error("creating the build network", e))?;
+        docker
+            .create_network(request)
+            .await
+            .map_err(|e| self.error("creating the build network", e))?;
         let container = BuildContainer {
             engine: self.clone(),
             id: name.clone(),
@@ -151,7 +166,9 @@ impl BuildContainer {
         let doing = "creating the build container";
         let docker = self.engine.docker().await?;
         let options = CreateContainerOptionsBuilder::new().name(&self.id).build();
-        let created = docker.create_container(Some(options), body(&self.spec, owner, &self.network)).await;
+        let created = docker
+            .create_container(Some(options), body(&self.spec, owner, &self.network))
+            .await;
         for warning in created.map_err(|e| self.engine.error(doing, e))?.warnings {
             // "Limitation discarded", "Quota discarded": the kernel cannot hold the limit, so a build could take the host down.
             if warning.contains("discarded") {
@@ -162,17 +179,35 @@ impl BuildContainer {
         let mut owned: Vec<&str> = self.spec.caches.iter().map(|cache| cache.mount.as_str()).collect();
         owned.push(&self.spec.workspace);
         let User { uid, gid } = self.spec.user;
-        let tar = pack::tar_of_directories(&owned, uid, gid)
-            .map_err(|e| self.engine.fail(ErrorKind::Refused, doing, format!("a path of the container: {e}")))?;
+        let tar = pack::tar_of_directories(&owned, uid, gid).map_err(|e| {
+            self.engine
+                .fail(ErrorKind::Refused, doing, format!("a path of the container: {e}"))
+        })?;
         self.upload("/", tokio_stream::iter([Ok(tar)])).await?;
-        docker.start_container(&self.id, None::<StartContainerOptions>).await.map_err(|e| self.engine.error("starting the build container", e))
+        docker
+            .start_container(&self.id, None::<StartContainerOptions>)
+            .await
+            .map_err(|e| self.engine.error("starting the build container", e))
     }
 
     /// Unpacks a tar stream in a directory that exists. Owners are those of the archive, by number.
-    pub async fn upload(&self, path: &str, tar: impl tokio_stream::Stream<Item = io::Result<Bytes>> + Send + 'static) -> Result<(), EngineError> {
-        let docker = self.engine.docker().await?.with_timeout(self.engine.options().idle_timeout);
-        let options = UploadToContainerOptionsBuilder::new().path(path).no_overwrite_dir_non_dir("true").build();
-        let done = docker.upload_to_container(&self.id, Some(options), bollard::body_try_stream(tar)).await;
+    pub async fn upload(
+        &self,
+        path: &str,
+        tar: impl tokio_stream::Stream<Item = io::Result<Bytes>> + Send + 'static,
+    ) -> Result<(), EngineError> {
+        let docker = self
+            .engine
+            .docker()
+            .await?
+            .with_timeout(self.engine.options().idle_timeout);
+        let options = UploadToContainerOptionsBuilder::new()
+            .path(path)
+            .no_overwrite_dir_non_dir("true")
+            .build();
+        let done = docker
+            .upload_to_container(&self.id, Some(options), bollard::body_try_stream(tar))
+            .await;
         done.map_err(|e| self.engine.error("sending files to the build container", e))
     }
 
@@ -180,7 +215,9 @@ impl BuildContainer {
     pub async fn download(&self, path: &str, into: &std::path::Path, guards: Guards) -> Result<Harvest, FilesError> {
         let doing = "fetching files from the build container";
         let docker = self.engine.docker().await?;
-        let options = DownloadFromContainerOptionsBuilder::new().path(path.trim_end_matches('/')).build();
+        let options = DownloadFromContainerOptionsBuilder::new()
+            .path(path.trim_end_matches('/'))
+            .build();
         let mut stream = docker.download_from_container(&self.id, Some(options));
         let idle = self.engine.options().idle_timeout;
         let (blocks, receiver) = mpsc::channel(pipe::BLOCKS);
@@ -193,8 +230,13 @@ impl BuildContainer {
                 Ok(Some(Ok(block))) => block,
                 Ok(Some(Err(error))) => {
                     let error = self.engine.error(doing, error);
-                    let nothing_there = error.kind() == ErrorKind::Missing && !error.cause().contains("No such container");
-                    return if nothing_there { Ok(Harvest::default()) } else { Err(error.into()) };
+                    let nothing_there =
+                        error.kind() == ErrorKind::Missing && !error.cause().contains("No such container");
+                    return if nothing_there {
+                        Ok(Harvest::default())
+                    } else {
+                        Err(error.into())
+                    };
                 }
             };
             // The writer ends early when a guard holds: its own result then says why.
@@ -210,15 +252,23 @@ impl BuildContainer {
     pub(super) async fn kill(&self) -> Result<(), EngineError> {
         let options = KillContainerOptionsBuilder::new().signal("SIGKILL").build();
         let docker = self.engine.docker().await?;
-        let done = docker.kill_container(&self.id, Some(options)).await.map_err(|e| self.engine.error("killing the build container", e));
+        let done = docker
+            .kill_container(&self.id, Some(options))
+            .await
+            .map_err(|e| self.engine.error("killing the build container", e));
         unless_gone(done)
     }
 
     /// Is it running, and did the kernel kill it for want of memory?
     pub(super) async fn state(&self) -> Result<(bool, bool), EngineError> {
         let docker = self.engine.docker().await?;
-        let seen = docker.inspect_container(&self.id, None::<InspectContainerOptions>).await;
-        let state = seen.map_err(|e| self.engine.error("looking at the build container", e))?.state.unwrap_or_default();
+        let seen = docker
+            .inspect_container(&self.id, None::<InspectContainerOptions>)
+            .await;
+        let state = seen
+            .map_err(|e| self.engine.error("looking at the build container", e))?
+            .state
+            .unwrap_or_default();
         Ok((state.running == Some(true), state.oom_killed == Some(true)))
     }
 
@@ -238,14 +288,21 @@ pub(super) async fn remove_container(engine: &Engine, id: &str) -> Result<(), En
 
 pub(super) async fn remove_network(engine: &Engine, id: &str) -> Result<(), EngineError> {
     let docker = engine.docker().await?;
-    unless_gone(docker.remove_network(id).await.map_err(|e| engine.error("removing a network", e)))
+    unless_gone(
+        docker
+            .remove_network(id)
+            .await
+            .map_err(|e| engine.error("removing a network", e)),
+    )
 }
 
 /// "Not there", "not running" and "is being removed" are what was wanted.
 fn unless_gone(done: Result<(), EngineError>) -> Result<(), EngineError> {
     match done {
         Err(error) if error.kind() == ErrorKind::Missing => Ok(()),
-        Err(error) if error.cause().contains("is not running") || error.cause().contains("already in progress") => Ok(()),
+        Err(error) if error.cause().contains("is not running") || error.cause().contains("already in progress") => {
+            Ok(())
+        }
         other => other,
     }
 }
@@ -259,9 +316,19 @@ pub(super) fn labels_of(owner: &Owner) -> HashMap<String, String> {
 }
 
 fn body(spec: &ContainerSpec, owner: &Owner, network: &str) -> ContainerCreateBody {
-    let Limits { memory, cpus, pids, disk, log: _ } = spec.limits;
+    let Limits {
+        memory,
+        cpus,
+        pids,
+        disk,
+        log: _,
+    } = spec.limits;
     let signed = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
-    let ulimit = |name: &str, n: i64| ResourcesUlimits { name: Some(name.to_owned()), soft: Some(n), hard: Some(n) };
+    let ulimit = |name: &str, n: i64| ResourcesUlimits {
+        name: Some(name.to_owned()),
+        soft: Some(n),
+        hard: Some(n),
+    };
     let mounts = spec.caches.iter().map(|cache| Mount {
         typ: Some(MountType::VOLUME),
         source: Some(cache.name.clone()),
@@ -271,7 +338,11 @@ fn body(spec: &ContainerSpec, owner: &Owner, network: &str) -> ContainerCreateBo
     ContainerCreateBody {
         image: Some(spec.image.clone()),
         hostname: Some("build".to_owned()),
-        user: Some(format!("{}:{}", spec.user.uid.wrapping_add(1), spec.user.gid.wrapping_add(1))),
+        user: Some(format!(
+            "{}:{}",
+            spec.user.uid.wrapping_add(1),
+            spec.user.gid.wrapping_add(1)
+        )),
         // Any builder's image has `sleep`; 68 years are for ever, and unlike `infinity` every `sleep` knows them.
         entrypoint: Some(vec!["sleep".to_owned()]),
         cmd: Some(vec![i32::MAX.to_string()]),
@@ -281,12 +352,19 @@ fn body(spec: &ContainerSpec, owner: &Owner, network: &str) -> ContainerCreateBo
         host_config: Some(HostConfig {
             memory: Some(signed(memory)),
             memory_swap: Some(signed(memory)),
-            #[expect(clippy::cast_possible_truncation, reason = "processors in billionths fit, and the cast saturates")]
+            #[expect(
+                clippy::cast_possible_truncation,
+                reason = "processors in billionths fit, and the cast saturates"
+            )]
             nano_cpus: Some((cpus * 1e9) as i64),
             pids_limit: Some(pids.into()),
             // When the host itself runs out, a build goes before the engine or a neighbour's service.
             oom_score_adj: Some(500),
-            ulimits: Some(vec![ulimit("fsize", signed(disk)), ulimit("nofile", 65_536), ulimit("core", 0)]),
+            ulimits: Some(vec![
+                ulimit("fsize", signed(disk)),
+                ulimit("nofile", 65_536),
+                ulimit("core", 0),
+            ]),
             cap_drop: Some(vec!["ALL".to_owned()]),
             security_opt: Some(vec!["no-new-privileges".to_owned()]),
             privileged: Some(false),
@@ -294,7 +372,10 @@ fn body(spec: &ContainerSpec, owner: &Owner, network: &str) -> ContainerCreateBo
             ipc_mode: Some("private".to_owned()),
             network_mode: Some(network.to_owned()),
             mounts: Some(mounts.collect()),
-            log_config: Some(HostConfigLogConfig { typ: Some("none".to_owned()), config: None }),
+            log_config: Some(HostConfigLogConfig {
+                typ: Some("none".to_owned()),
+                config: None,
+            }),
             ..Default::default()
         }),
         ..Default::default()

@@ -42,11 +42,22 @@ impl std::error::Error for EngineError {}
 
 impl std::fmt::Display for EngineError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { url, kind, doing, cause } = self;
+        let Self {
+            url,
+            kind,
+            doing,
+            cause,
+        } = self;
         match kind {
             ErrorKind::Address => write!(f, "engine.url = {url:?} is no address of an engine: {cause}"),
-            ErrorKind::Unreachable => write!(f, "no engine answers at {url}: {cause} (while {doing}); start it or set engine.url"),
-            ErrorKind::Silent => write!(f, "the engine at {url} fell silent while {doing}: {cause}; see its own log"),
+            ErrorKind::Unreachable => write!(
+                f,
+                "no engine answers at {url}: {cause} (while {doing}); start it or set engine.url"
+            ),
+            ErrorKind::Silent => write!(
+                f,
+                "the engine at {url} fell silent while {doing}: {cause}; see its own log"
+            ),
             ErrorKind::Missing | ErrorKind::Refused => write!(f, "the engine at {url} refused {doing}: {cause}"),
             ErrorKind::Internal => write!(f, "the engine at {url} failed while {doing}: {cause}"),
             ErrorKind::NoSpace => write!(
@@ -58,7 +69,10 @@ impl std::fmt::Display for EngineError {
                 "the engine at {url} has no address range left for a network (while {doing}): {cause}; \
                  run fewer builds at once or add `default-address-pools` to the engine's daemon.json"
             ),
-            ErrorKind::RegistryDown => write!(f, "the engine at {url} does not reach the registry while {doing}: {cause}"),
+            ErrorKind::RegistryDown => write!(
+                f,
+                "the engine at {url} does not reach the registry while {doing}: {cause}"
+            ),
             ErrorKind::RegistryRefused => write!(f, "the registry refused the engine at {url} while {doing}: {cause}"),
         }
     }
@@ -66,7 +80,12 @@ impl std::fmt::Display for EngineError {
 
 impl EngineError {
     pub(super) fn new(url: &str, kind: ErrorKind, doing: &str, cause: impl Into<String>) -> Self {
-        Self { url: url.to_owned(), kind, doing: doing.to_owned(), cause: cause.into() }
+        Self {
+            url: url.to_owned(),
+            kind,
+            doing: doing.to_owned(),
+            cause: cause.into(),
+        }
     }
 
     /// From the client library's error, which does not know the address.
@@ -83,11 +102,13 @@ impl EngineError {
                 };
                 (kind, format!("{} (HTTP {status_code})", message.trim()))
             }
-            Bollard::DockerStreamError { error } => (kind_of(&error).unwrap_or(ErrorKind::Internal), error.trim().to_owned()),
-            // These are made by the connection: it could not be opened, or it ended in the middle of an answer.
-            error @ (Bollard::HyperLegacyError { .. } | Bollard::HyperResponseError { .. } | Bollard::IOError { .. }) => {
-                (ErrorKind::Unreachable, chain(&error))
+            Bollard::DockerStreamError { error } => {
+                (kind_of(&error).unwrap_or(ErrorKind::Internal), error.trim().to_owned())
             }
+            // These are made by the connection: it could not be opened, or it ended in the middle of an answer.
+            error @ (Bollard::HyperLegacyError { .. }
+            | Bollard::HyperResponseError { .. }
+            | Bollard::IOError { .. }) => (ErrorKind::Unreachable, chain(&error)),
             error @ (Bollard::CertPathError { .. }
             | Bollard::CertMultipleKeys { .. }
             | Bollard::CertParseError { .. }
@@ -101,7 +122,12 @@ impl EngineError {
     }
 
     pub(super) fn silent(url: &str, doing: &str, after: Duration) -> Self {
-        Self::new(url, ErrorKind::Silent, doing, format!("nothing for {} s", after.as_secs()))
+        Self::new(
+            url,
+            ErrorKind::Silent,
+            doing,
+            format!("nothing for {} s", after.as_secs()),
+        )
     }
 
     /// In a pull or push, "not there" is the registry's answer.
@@ -206,15 +232,33 @@ mod tests {
     #[test]
     fn the_engines_texts_are_sorted_by_what_to_do() {
         for (text, kind) in [
-            ("Get \"http://127.0.0.1:1/v2/\": dial tcp 127.0.0.1:1: connect: connection refused", ErrorKind::RegistryDown),
-            ("Get \"https://r.example/v2/\": no basic auth credentials", ErrorKind::RegistryRefused),
-            ("manifest for r.example/a:1 not found: manifest unknown: manifest unknown", ErrorKind::RegistryRefused),
-            ("write /var/lib/docker/tmp/x: no space left on device", ErrorKind::NoSpace),
-            ("could not find an available, non-overlapping IPv4 address pool among the defaults", ErrorKind::NoNetwork),
+            (
+                "Get \"http://127.0.0.1:1/v2/\": dial tcp 127.0.0.1:1: connect: connection refused",
+                ErrorKind::RegistryDown,
+            ),
+            (
+                "Get \"https://r.example/v2/\": no basic auth credentials",
+                ErrorKind::RegistryRefused,
+            ),
+            (
+                "manifest for r.example/a:1 not found: manifest unknown: manifest unknown",
+                ErrorKind::RegistryRefused,
+            ),
+            (
+                "write /var/lib/docker/tmp/x: no space left on device",
+                ErrorKind::NoSpace,
+            ),
+            (
+                "could not find an available, non-overlapping IPv4 address pool among the defaults",
+                ErrorKind::NoNetwork,
+            ),
         ] {
             assert_eq!(kind_of(text), Some(kind), "{text}");
         }
-        assert_eq!(kind_of("executor failed running [/bin/sh -c false]: exit code: 1"), None);
+        assert_eq!(
+            kind_of("executor failed running [/bin/sh -c false]: exit code: 1"),
+            None
+        );
     }
 
     #[test]

@@ -10,8 +10,8 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bollard::container::LogOutput;
-use bollard::models::ExecConfig;
 use bollard::exec::{StartExecOptions, StartExecResults};
+use bollard::models::ExecConfig;
 use bollard::query_parameters::InspectContainerOptionsBuilder;
 use futures_util::StreamExt;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
@@ -68,11 +68,18 @@ impl BuildContainer {
     /// Runs a command and hands on its lines as they come.
     ///
     /// `Err` is the world: the engine went away, or somebody else ended the container. Everything else is an `Exit`.
-    pub async fn exec(&self, command: &Command, cancel: &CancellationToken, mut on_line: impl FnMut(Line)) -> Result<Exit, EngineError> {
+    pub async fn exec(
+        &self,
+        command: &Command,
+        cancel: &CancellationToken,
+        mut on_line: impl FnMut(Line),
+    ) -> Result<Exit, EngineError> {
         let deadline = Instant::now() + command.deadline;
         let doing = format!("running {}", command.argv.first().map_or("a command", String::as_str));
         let mut stopped = None;
-        let (id, mut output) = self.start(&command.argv, &command.env, &command.workdir, &doing).await?;
+        let (id, mut output) = self
+            .start(&command.argv, &command.env, &command.workdir, &doing)
+            .await?;
         let mut lines = Lines::default();
         {
             let mut expired = pin!(sleep_until(deadline));
@@ -128,7 +135,13 @@ impl BuildContainer {
         env: &[(String, String)],
         workdir: &str,
         doing: &str,
-    ) -> Result<(String, impl tokio_stream::Stream<Item = Result<LogOutput, bollard::errors::Error>> + Unpin + use<>), EngineError> {
+    ) -> Result<
+        (
+            String,
+            impl tokio_stream::Stream<Item = Result<LogOutput, bollard::errors::Error>> + Unpin + use<>,
+        ),
+        EngineError,
+    > {
         let docker = self.engine.docker().await?;
         let config = ExecConfig {
             attach_stdout: Some(true),
@@ -141,12 +154,18 @@ impl BuildContainer {
         };
         let error = |e| self.lost(self.engine.error(doing, e));
         let id = docker.create_exec(&self.id, config).await.map_err(error)?.id;
-        let options = StartExecOptions { output_capacity: Some(64 * 1024), ..Default::default() };
+        let options = StartExecOptions {
+            output_capacity: Some(64 * 1024),
+            ..Default::default()
+        };
         match docker.start_exec(&id, Some(options)).await.map_err(error)? {
             // The input stays open as long as the output: dropping half of the connection would end it.
-            StartExecResults::Attached { output, input } => Ok((id, output.inspect(move |_| {
-                let _held = &input;
-            }))),
+            StartExecResults::Attached { output, input } => Ok((
+                id,
+                output.inspect(move |_| {
+                    let _held = &input;
+                }),
+            )),
             StartExecResults::Detached => Err(self.engine.fail(ErrorKind::Internal, doing, "it gave no output stream")),
         }
     }
@@ -155,7 +174,9 @@ impl BuildContainer {
     fn take(&self, frame: LogOutput, lines: &mut Lines, on_line: &mut impl FnMut(Line)) -> bool {
         let (stream, bytes) = match frame {
             LogOutput::StdErr { message } => (Stream::Err, message),
-            LogOutput::StdOut { message } | LogOutput::Console { message } | LogOutput::StdIn { message } => (Stream::Out, message),
+            LogOutput::StdOut { message } | LogOutput::Console { message } | LogOutput::StdIn { message } => {
+                (Stream::Out, message)
+            }
         };
         let before = self.logged.fetch_add(bytes.len() as u64, Ordering::Relaxed);
         let room = usize::try_from(self.spec.limits.log.saturating_sub(before)).unwrap_or(usize::MAX);
@@ -185,7 +206,9 @@ impl BuildContainer {
         let docker = self.engine.docker().await?;
         let options = InspectContainerOptionsBuilder::new().size(true).build();
         let seen = docker.inspect_container(&self.id, Some(options)).await;
-        let size = seen.map_err(|e| self.engine.error("measuring the build container", e))?.size_rw;
+        let size = seen
+            .map_err(|e| self.engine.error("measuring the build container", e))?
+            .size_rw;
         Ok(size.and_then(|n| u64::try_from(n).ok()).unwrap_or(0))
     }
 
@@ -202,8 +225,15 @@ impl BuildContainer {
     /// The command's exit code, if it has ended.
     async fn exit_code(&self, id: &str, doing: &str) -> Result<Option<i64>, EngineError> {
         let docker = self.engine.docker().await?;
-        let seen = docker.inspect_exec(id).await.map_err(|e| self.lost(self.engine.error(doing, e)))?;
-        Ok(if seen.running == Some(true) { None } else { seen.exit_code })
+        let seen = docker
+            .inspect_exec(id)
+            .await
+            .map_err(|e| self.lost(self.engine.error(doing, e)))?;
+        Ok(if seen.running == Some(true) {
+            None
+        } else {
+            seen.exit_code
+        })
     }
 
     /// How a command ended that nobody stopped.
@@ -214,7 +244,9 @@ impl BuildContainer {
             match self.exit_code(id, doing).await? {
                 Some(code) => break code,
                 None if Instant::now() > patience => {
-                    return Err(self.engine.fail(ErrorKind::Internal, doing, "the output ended, but not the command"));
+                    return Err(self
+                        .engine
+                        .fail(ErrorKind::Internal, doing, "the output ended, but not the command"));
                 }
                 None => sleep(Duration::from_millis(20)).await,
             }
@@ -224,7 +256,11 @@ impl BuildContainer {
         }
         let (running, oom) = self.state().await.map_err(|e| self.lost(e))?;
         if !running {
-            return if oom { Ok(Exit::OutOfMemory) } else { Err(self.ended_from_outside(doing)) };
+            return if oom {
+                Ok(Exit::OutOfMemory)
+            } else {
+                Err(self.ended_from_outside(doing))
+            };
         }
         if self.new_oom_kills().await {
             return Ok(Exit::OutOfMemory);
@@ -238,20 +274,30 @@ impl BuildContainer {
     /// Did the kernel kill a process for want of memory since the last question? The engine tells only when the container
     /// itself has ended, so the container's own cgroup is read.
     async fn new_oom_kills(&self) -> bool {
-        let Some((_, text)) = self.ask(READ_OOM_KILLS, "/").await else { return false };
-        let count = text.lines().filter_map(|line| line.strip_prefix("oom_kill ")?.trim().parse::<u64>().ok()).sum();
+        let Some((_, text)) = self.ask(READ_OOM_KILLS, "/").await else {
+            return false;
+        };
+        let count = text
+            .lines()
+            .filter_map(|line| line.strip_prefix("oom_kill ")?.trim().parse::<u64>().ok())
+            .sum();
         self.oom_kills.swap(count, Ordering::Relaxed) < count
     }
 
     async fn ask_for_dumps(&self, workdir: &str) -> bool {
-        self.ask(ASK_FOR_DUMPS, workdir).await.is_some_and(|(code, _)| code == 0)
+        self.ask(ASK_FOR_DUMPS, workdir)
+            .await
+            .is_some_and(|(code, _)| code == 0)
     }
 
     /// A short question to the container's shell; nothing when it cannot answer, for example because all its pids are used.
     async fn ask(&self, script: &str, workdir: &str) -> Option<(i64, String)> {
         let argv = ["sh", "-c", script].map(str::to_owned);
         let answer = async {
-            let (id, mut output) = self.start(&argv, &[], workdir, "asking the build container").await.ok()?;
+            let (id, mut output) = self
+                .start(&argv, &[], workdir, "asking the build container")
+                .await
+                .ok()?;
             let mut text = Vec::new();
             while let Some(Ok(frame)) = output.next().await {
                 text.extend_from_slice(&frame.into_bytes());
@@ -270,11 +316,16 @@ impl BuildContainer {
     /// somebody removed the container. The build is right to try again.
     fn lost(&self, error: EngineError) -> EngineError {
         let ended = error.cause().contains("is not running") || error.cause().contains("No such exec");
-        if error.kind() == ErrorKind::Missing || ended { self.ended_from_outside(error.cause()) } else { error }
+        if error.kind() == ErrorKind::Missing || ended {
+            self.ended_from_outside(error.cause())
+        } else {
+            error
+        }
     }
 
     fn ended_from_outside(&self, detail: &str) -> EngineError {
-        let cause = format!("the build container was ended from outside, perhaps by a restart of the engine ({detail})");
+        let cause =
+            format!("the build container was ended from outside, perhaps by a restart of the engine ({detail})");
         self.engine.fail(ErrorKind::Internal, "running a command", cause)
     }
 }

@@ -81,7 +81,13 @@ impl Engine {
             }
         }
         let info = self.inspect_image(reference).await?;
-        info.ok_or_else(|| self.fail(ErrorKind::Internal, &doing, "the pull ended without an error and without the image"))
+        info.ok_or_else(|| {
+            self.fail(
+                ErrorKind::Internal,
+                &doing,
+                "the pull ended without an error and without the image",
+            )
+        })
     }
 
     /// Takes the name off an image, and the image away when it was its last one. With an owner, the private name that the
@@ -101,7 +107,9 @@ impl Engine {
 
     fn info(&self, seen: ImageInspect, doing: &str) -> Result<ImageInfo, EngineError> {
         let id = seen.id.unwrap_or_default();
-        let id = id.parse().map_err(|e| self.fail(ErrorKind::Internal, doing, format!("{e}")))?;
+        let id = id
+            .parse()
+            .map_err(|e| self.fail(ErrorKind::Internal, doing, format!("{e}")))?;
         let config = seen.config.unwrap_or_default();
         let labels: HashMap<_, _> = config.labels.unwrap_or_default();
         Ok(ImageInfo {

@@ -172,7 +172,14 @@ impl fmt::Debug for Engine {
 impl Engine {
     /// Checks the address. Does not talk to the engine yet: `version` does.
     pub fn connect(options: &EngineOptions) -> Result<Self, EngineError> {
-        let bad = |why: &str| Err(EngineError::new(&options.url, ErrorKind::Address, "reading engine.url", why));
+        let bad = |why: &str| {
+            Err(EngineError::new(
+                &options.url,
+                ErrorKind::Address,
+                "reading engine.url",
+                why,
+            ))
+        };
         match options.url.split_once("://") {
             Some(("unix", path)) if path.starts_with('/') => {}
             Some(("unix", _)) => return bad("unix:// needs an absolute path, for example unix:///var/run/docker.sock"),
@@ -184,13 +191,19 @@ impl Engine {
             }
             _ => return bad("allowed are unix:///path, tcp://host:port and https://host:port"),
         }
-        Ok(Self(Arc::new(Inner { options: options.clone(), docker: OnceCell::new() })))
+        Ok(Self(Arc::new(Inner {
+            options: options.clone(),
+            docker: OnceCell::new(),
+        })))
     }
 
     /// Asks the engine who it is: the cheapest proof that it is there.
     pub async fn version(&self) -> Result<EngineVersion, EngineError> {
         let docker = self.docker().await?.with_timeout(self.0.options.connect_timeout);
-        let said = docker.version().await.map_err(|e| self.error("asking for the version", e))?;
+        let said = docker
+            .version()
+            .await
+            .map_err(|e| self.error("asking for the version", e))?;
         Ok(EngineVersion {
             version: said.version.unwrap_or_default(),
             api: said.api_version.unwrap_or_default(),
@@ -223,7 +236,9 @@ impl Engine {
                 (Some((_, host)), _) => Docker::connect_with_http(host, secs, API_DEFAULT_VERSION),
                 (None, _) => return Err(EngineError::new(&options.url, ErrorKind::Address, doing, "no scheme")),
             };
-            let docker = docker.map_err(|e| self.error(doing, e))?.with_request_modifier(url_safe_credentials);
+            let docker = docker
+                .map_err(|e| self.error(doing, e))?
+                .with_request_modifier(url_safe_credentials);
             let docker = docker.negotiate_version().await.map_err(|e| self.error(doing, e))?;
             Ok(docker.with_timeout(options.request_timeout))
         });
@@ -292,10 +307,20 @@ mod tests {
         for good in ["unix:///var/run/docker.sock", "tcp://10.0.0.1:2375"] {
             assert!(Engine::connect(&EngineOptions::at(good)).is_ok(), "{good} was refused");
         }
-        for bad in ["", "/var/run/docker.sock", "unix://docker.sock", "ssh://host", "https://host:2376", "tcp://"] {
+        for bad in [
+            "",
+            "/var/run/docker.sock",
+            "unix://docker.sock",
+            "ssh://host",
+            "https://host:2376",
+            "tcp://",
+        ] {
             let error = Engine::connect(&EngineOptions::at(bad)).expect_err(bad);
             assert!(!error.is_transient(), "{bad} would be tried again for ever");
-            assert!(error.to_string().contains("engine.url"), "{error} does not say where to look");
+            assert!(
+                error.to_string().contains("engine.url"),
+                "{error} does not say where to look"
+            );
         }
     }
 
@@ -305,7 +330,10 @@ mod tests {
             let engine = Engine::connect(&EngineOptions::at(url)).expect("a well-formed address");
             let error = engine.version().await.expect_err("nothing listens there");
             assert!(error.is_transient(), "{error} would not be tried again");
-            assert!(error.to_string().starts_with(&format!("no engine answers at {url}: ")), "{error}");
+            assert!(
+                error.to_string().starts_with(&format!("no engine answers at {url}: ")),
+                "{error}"
+            );
         }
     }
 

@@ -40,7 +40,8 @@ impl Narrator {
             }
             if let Some(how) = end(&vertex) {
                 step.ended = true;
-                step.output.finish(&mut |line: Line| on_line(format!("#{number} {}", line.text)));
+                step.output
+                    .finish(&mut |line: Line| on_line(format!("#{number} {}", line.text)));
                 on_line(format!("#{number} {how}"));
             }
         }
@@ -48,7 +49,9 @@ impl Narrator {
             let step = self.step(&log.vertex);
             let number = step.number;
             let stream = if log.stream == 2 { Stream::Err } else { Stream::Out };
-            step.output.push(stream, &log.msg, &mut |line: Line| on_line(format!("#{number} {}", line.text)));
+            step.output.push(stream, &log.msg, &mut |line: Line| {
+                on_line(format!("#{number} {}", line.text))
+            });
         }
     }
 
@@ -69,13 +72,17 @@ impl Narrator {
         steps.sort_by_key(|step| step.number);
         for step in steps {
             let number = step.number;
-            step.output.finish(&mut |line: Line| on_line(format!("#{number} {}", line.text)));
+            step.output
+                .finish(&mut |line: Line| on_line(format!("#{number} {}", line.text)));
         }
     }
 
     fn step(&mut self, digest: &str) -> &mut Step {
         let number = self.steps.len() + 1;
-        self.steps.entry(digest.to_owned()).or_insert_with(|| Step { number, ..Step::default() })
+        self.steps.entry(digest.to_owned()).or_insert_with(|| Step {
+            number,
+            ..Step::default()
+        })
     }
 }
 
@@ -100,8 +107,16 @@ mod tests {
     use super::*;
 
     fn log(vertex: &str, msg: &[u8]) -> StatusResponse {
-        let log = VertexLog { vertex: vertex.to_owned(), msg: msg.to_vec(), stream: 1, ..VertexLog::default() };
-        StatusResponse { logs: vec![log], ..StatusResponse::default() }
+        let log = VertexLog {
+            vertex: vertex.to_owned(),
+            msg: msg.to_vec(),
+            stream: 1,
+            ..VertexLog::default()
+        };
+        StatusResponse {
+            logs: vec![log],
+            ..StatusResponse::default()
+        }
     }
 
     #[test]
@@ -109,22 +124,57 @@ mod tests {
         let mut narrator = Narrator::default();
         let mut lines = Vec::new();
         let mut keep = |line| lines.push(line);
-        let vertex = |digest: &str, name: &str| Vertex { digest: digest.to_owned(), name: name.to_owned(), ..Vertex::default() };
-        let begun = |v: Vertex| Vertex { started: Some(Default::default()), ..v };
-        let status = |vertexes| StatusResponse { vertexes, ..StatusResponse::default() };
+        let vertex = |digest: &str, name: &str| Vertex {
+            digest: digest.to_owned(),
+            name: name.to_owned(),
+            ..Vertex::default()
+        };
+        let begun = |v: Vertex| Vertex {
+            started: Some(Default::default()),
+            ..v
+        };
+        let status = |vertexes| StatusResponse {
+            vertexes,
+            ..StatusResponse::default()
+        };
         let done = |v: Vertex, seconds| {
-            let mut v = Vertex { completed: Some(Default::default()), ..v };
+            let mut v = Vertex {
+                completed: Some(Default::default()),
+                ..v
+            };
             v.completed.as_mut().expect("just set").seconds = seconds;
             v
         };
-        narrator.steps(status(vec![vertex("a", "[1/3] FROM base"), vertex("b", "[2/3] RUN x")]), &mut keep);
-        narrator.steps(status(vec![done(Vertex { cached: true, ..begun(vertex("a", "[1/3] FROM base")) }, 0)]), &mut keep);
+        narrator.steps(
+            status(vec![vertex("a", "[1/3] FROM base"), vertex("b", "[2/3] RUN x")]),
+            &mut keep,
+        );
+        narrator.steps(
+            status(vec![done(
+                Vertex {
+                    cached: true,
+                    ..begun(vertex("a", "[1/3] FROM base"))
+                },
+                0,
+            )]),
+            &mut keep,
+        );
         narrator.steps(status(vec![begun(vertex("b", "[2/3] RUN x"))]), &mut keep);
         narrator.steps(log("b", b"hel"), &mut keep);
         narrator.steps(log("b", b"lo\nlast"), &mut keep);
         narrator.steps(status(vec![done(begun(vertex("b", "[2/3] RUN x")), 3)]), &mut keep);
         narrator.steps(status(vec![done(begun(vertex("b", "[2/3] RUN x")), 3)]), &mut keep);
-        assert_eq!(lines, ["#1 [1/3] FROM base", "#1 CACHED", "#2 [2/3] RUN x", "#2 hello", "#2 last", "#2 DONE 3.0 s"]);
+        assert_eq!(
+            lines,
+            [
+                "#1 [1/3] FROM base",
+                "#1 CACHED",
+                "#2 [2/3] RUN x",
+                "#2 hello",
+                "#2 last",
+                "#2 DONE 3.0 s"
+            ]
+        );
     }
 
     #[test]

@@ -47,7 +47,10 @@ impl Lines {
         };
         while let Some(end) = bytes.iter().position(|b| *b == b'\n') {
             partial.extend(&bytes[..end]);
-            on_line(Line { stream, text: partial.take() });
+            on_line(Line {
+                stream,
+                text: partial.take(),
+            });
             bytes = &bytes[end + 1..];
         }
         partial.extend(bytes);
@@ -57,7 +60,10 @@ impl Lines {
     pub(super) fn finish(&mut self, on_line: &mut impl FnMut(Line)) {
         for (stream, partial) in [(Stream::Out, &mut self.out), (Stream::Err, &mut self.err)] {
             if !partial.kept.is_empty() {
-                on_line(Line { stream, text: partial.take() });
+                on_line(Line {
+                    stream,
+                    text: partial.take(),
+                });
             }
         }
     }
@@ -113,14 +119,22 @@ mod tests {
             (Stream::Out, b"un: 3\n\nno"),
             (Stream::Out, b" newline"),
         ]);
-        let expected = [(Stream::Err, "WARN"), (Stream::Out, "Tests run: 3"), (Stream::Out, ""), (Stream::Out, "no newline")];
+        let expected = [
+            (Stream::Err, "WARN"),
+            (Stream::Out, "Tests run: 3"),
+            (Stream::Out, ""),
+            (Stream::Out, "no newline"),
+        ];
         assert_eq!(got, expected.map(|(stream, text)| (stream, text.to_owned())));
     }
 
     #[test]
     fn a_character_in_two_pieces_survives_and_a_broken_one_shows() {
         let got = lines(&[(Stream::Out, b"\xc3"), (Stream::Out, b"\xa4\n\xff!\n")]);
-        assert_eq!(got, [(Stream::Out, "ä".to_owned()), (Stream::Out, "\u{fffd}!".to_owned())]);
+        assert_eq!(
+            got,
+            [(Stream::Out, "ä".to_owned()), (Stream::Out, "\u{fffd}!".to_owned())]
+        );
     }
 
     #[test]
@@ -130,7 +144,11 @@ mod tests {
         let got = lines(&[(Stream::Out, text.as_bytes()), (Stream::Out, b"\nnext\n")]);
         assert_eq!(got.len(), 2);
         let dropped = text.len() - MAX_LINE;
-        assert!(got[0].1.ends_with(&format!("ä … [{dropped} more bytes cut]")), "{}", &got[0].1[got[0].1.len() - 40..]);
+        assert!(
+            got[0].1.ends_with(&format!("ä … [{dropped} more bytes cut]")),
+            "{}",
+            &got[0].1[got[0].1.len() - 40..]
+        );
         assert_eq!(got[1].1, "next");
     }
 }

@@ -27,7 +27,9 @@ const MTIME: u64 = 946_684_800;
 /// `FilesError::Refused`, which is the project's fault. Reading happens on a blocking thread as the stream is taken.
 pub async fn tar_directory(dir: &Path, uid: u32, gid: u32) -> Result<TarStream, FilesError> {
     let root = dir.to_owned();
-    let entries = tokio::task::spawn_blocking(move || survey(&root)).await.expect("looking at files does not panic")?;
+    let entries = tokio::task::spawn_blocking(move || survey(&root))
+        .await
+        .expect("looking at files does not panic")?;
     let (sender, receiver) = mpsc::channel(BLOCKS);
     let root = dir.to_owned();
     tokio::task::spawn_blocking(move || {
@@ -69,7 +71,10 @@ fn survey(root: &Path) -> Result<Vec<Entry>, FilesError> {
     let mut waiting = vec![PathBuf::new()];
     while let Some(relative) = waiting.pop() {
         let here = root.join(&relative);
-        let io = |source| FilesError::Io { path: here.clone(), source };
+        let io = |source| FilesError::Io {
+            path: here.clone(),
+            source,
+        };
         for item in fs::read_dir(&here).map_err(io)? {
             let item = item.map_err(io)?;
             let path = relative.join(item.file_name());
@@ -78,7 +83,9 @@ fn survey(root: &Path) -> Result<Vec<Entry>, FilesError> {
                 waiting.push(path.clone());
                 Kind::Directory
             } else if meta.is_file() {
-                Kind::File { executable: meta.permissions().mode() & 0o111 != 0 }
+                Kind::File {
+                    executable: meta.permissions().mode() & 0o111 != 0,
+                }
             } else if meta.is_symlink() {
                 let target = fs::read_link(item.path()).map_err(io)?;
                 if leaves(&path, &target) {
@@ -87,7 +94,10 @@ fn survey(root: &Path) -> Result<Vec<Entry>, FilesError> {
                 }
                 Kind::Link { target }
             } else {
-                return Err(FilesError::Refused { path, why: "neither file, directory nor link".to_owned() });
+                return Err(FilesError::Refused {
+                    path,
+                    why: "neither file, directory nor link".to_owned(),
+                });
             };
             entries.push(Entry { path, kind });
         }
@@ -128,7 +138,12 @@ fn pack(root: &Path, entries: &[Entry], uid: u32, gid: u32, out: BlockWriter) ->
             }
             Kind::File { executable } => {
                 let file = File::open(root.join(path))?;
-                let mut header = header(tar::EntryType::Regular, if *executable { 0o755 } else { 0o644 }, uid, gid);
+                let mut header = header(
+                    tar::EntryType::Regular,
+                    if *executable { 0o755 } else { 0o644 },
+                    uid,
+                    gid,
+                );
                 let size = file.metadata()?.len();
                 header.set_size(size);
                 tar.append_data(&mut header, path, io::Read::take(file, size))?;
@@ -178,7 +193,10 @@ mod tests {
             symlink("../mvnw", dir.path().join("src/link")).expect("symlink");
             dir
         };
-        let (one, two) = (make(&["pom.xml", "mvnw", "src/A.java"]), make(&["src/A.java", "mvnw", "pom.xml"]));
+        let (one, two) = (
+            make(&["pom.xml", "mvnw", "src/A.java"]),
+            make(&["src/A.java", "mvnw", "pom.xml"]),
+        );
         let bytes = bytes_of(one.path()).await;
         assert_eq!(bytes, bytes_of(two.path()).await);
 
@@ -190,10 +208,19 @@ mod tests {
                 let entry = entry.expect("an entry");
                 let header = entry.header();
                 assert_eq!(header.uid().expect("uid"), 10001);
-                (entry.path().expect("a path").display().to_string(), header.mode().expect("mode"))
+                (
+                    entry.path().expect("a path").display().to_string(),
+                    header.mode().expect("mode"),
+                )
             })
             .collect();
-        let expected = [("mvnw", 0o755), ("pom.xml", 0o644), ("src", 0o755), ("src/A.java", 0o644), ("src/link", 0o777)];
+        let expected = [
+            ("mvnw", 0o755),
+            ("pom.xml", 0o644),
+            ("src", 0o755),
+            ("src/A.java", 0o644),
+            ("src/link", 0o777),
+        ];
         assert_eq!(listed, expected.map(|(path, mode)| (path.to_owned(), mode)));
     }
 
@@ -204,7 +231,10 @@ mod tests {
             fs::create_dir(dir.path().join("src")).expect("mkdir");
             symlink(target, dir.path().join("src/evil")).expect("symlink");
             let error = tar_directory(dir.path(), 0, 0).await.expect_err(target);
-            assert!(matches!(&error, FilesError::Refused { path, .. } if path == Path::new("src/evil")), "{error}");
+            assert!(
+                matches!(&error, FilesError::Refused { path, .. } if path == Path::new("src/evil")),
+                "{error}"
+            );
         }
     }
 }

@@ -17,7 +17,10 @@ pub(super) struct BlockReader {
 
 impl BlockReader {
     pub(super) fn new(source: mpsc::Receiver<io::Result<Bytes>>) -> Self {
-        Self { source, block: Bytes::new() }
+        Self {
+            source,
+            block: Bytes::new(),
+        }
     }
 }
 

@@ -27,7 +27,13 @@ struct Layer {
 
 impl Progress {
     /// Takes one message at a moment; gives a line when there is something new to say.
-    pub(super) fn update(&mut self, id: Option<&str>, status: &str, amount: Option<(u64, u64)>, now: Instant) -> Option<String> {
+    pub(super) fn update(
+        &mut self,
+        id: Option<&str>,
+        status: &str,
+        amount: Option<(u64, u64)>,
+        now: Instant,
+    ) -> Option<String> {
         if status.is_empty() {
             return None;
         }
@@ -61,7 +67,10 @@ impl Progress {
             ("Waiting", _) => None,
             ("Pushing", Some(amount)) => {
                 let layer = self.layers.entry(amount.1.to_string()).or_default();
-                *layer = Layer { state: status.to_owned(), amount };
+                *layer = Layer {
+                    state: status.to_owned(),
+                    amount,
+                };
                 self.amount_line(status, now)
             }
             ("Pushing", None) => None,
@@ -73,7 +82,11 @@ impl Progress {
 
     fn settle(&mut self, status: &str) -> String {
         self.settled += 1;
-        format!("layer {} of {}: {status}", self.settled, self.expected.max(self.settled))
+        format!(
+            "layer {} of {}: {status}",
+            self.settled,
+            self.expected.max(self.settled)
+        )
     }
 
     fn amount_line(&mut self, status: &str, now: Instant) -> Option<String> {
@@ -81,9 +94,14 @@ impl Progress {
         if now.duration_since(since) < PAUSE {
             return None;
         }
-        let moving = self.layers.values().filter(|layer| layer.state == status && layer.amount.1 > 0);
+        let moving = self
+            .layers
+            .values()
+            .filter(|layer| layer.state == status && layer.amount.1 > 0);
         // A layer that grows when unpacked moves more than its announced size.
-        let (done, all) = moving.fold((0, 0), |(done, all), layer| (done + layer.amount.0.min(layer.amount.1), all + layer.amount.1));
+        let (done, all) = moving.fold((0, 0), |(done, all), layer| {
+            (done + layer.amount.0.min(layer.amount.1), all + layer.amount.1)
+        });
         if all == 0 {
             return None;
         }
@@ -114,7 +132,14 @@ mod tests {
             tell("Pushing", Some((i * 100_000, 30_000_000)), 10 * i);
         }
         tell("Pushed", None, 3001);
-        assert_eq!(lines, ["layer 1 of 2: Layer already exists", "Pushing 67 % of 30.0 MB", "layer 2 of 2: Pushed"]);
+        assert_eq!(
+            lines,
+            [
+                "layer 1 of 2: Layer already exists",
+                "Pushing 67 % of 30.0 MB",
+                "layer 2 of 2: Pushed"
+            ]
+        );
     }
 
     #[test]

@@ -42,13 +42,25 @@ impl Engine {
                 on_line(line);
             }
         }
-        digest.ok_or_else(|| self.fail(ErrorKind::Internal, &doing, "the push ended without an error and without a digest"))
+        digest.ok_or_else(|| {
+            self.fail(
+                ErrorKind::Internal,
+                &doing,
+                "the push ended without an error and without a digest",
+            )
+        })
     }
 }
 
 /// `mr-7-da156088-12: digest: sha256:… size: 737`
 fn digest_in(status: &str, tag: &str) -> Option<Digest> {
-    status.strip_prefix(tag)?.strip_prefix(": digest: ")?.split_whitespace().next()?.parse().ok()
+    status
+        .strip_prefix(tag)?
+        .strip_prefix(": digest: ")?
+        .split_whitespace()
+        .next()?
+        .parse()
+        .ok()
 }
 
 #[cfg(test)]
@@ -58,7 +70,10 @@ mod tests {
     #[test]
     fn the_digest_is_read_from_the_line_of_this_tag() {
         let digest = Digest::of(b"manifest");
-        assert_eq!(digest_in(&format!("mr-7: digest: {digest} size: 737"), "mr-7"), Some(digest));
+        assert_eq!(
+            digest_in(&format!("mr-7: digest: {digest} size: 737"), "mr-7"),
+            Some(digest)
+        );
         assert_eq!(digest_in("mr-7: digest: sha256:00 size: 737", "mr-7"), None);
         assert_eq!(digest_in("Pushed", "mr-7"), None);
     }

@@ -48,7 +48,10 @@ impl Engine {
         let networks = docker.list_networks(Some(options)).await.map_err(error)?;
         let images = docker.list_images(None::<ListImagesOptions>).await.map_err(error)?;
         let containers = containers.into_iter().filter_map(of_container);
-        Ok(containers.chain(networks.into_iter().filter_map(of_network)).chain(images.into_iter().flat_map(of_image)).collect())
+        Ok(containers
+            .chain(networks.into_iter().filter_map(of_network))
+            .chain(images.into_iter().flat_map(of_image))
+            .collect())
     }
 
     /// Removes one thing; not there is success.
@@ -63,24 +66,46 @@ impl Engine {
 
 fn of_container(seen: ContainerSummary) -> Option<Leftover> {
     let id = seen.id?;
-    let name = seen.names.unwrap_or_default().first().map_or_else(|| id.clone(), |name| name.trim_start_matches('/').to_owned());
-    Some(Leftover { kind: LeftoverKind::Container, id, name, owner: owner(&seen.labels?)? })
+    let name = seen
+        .names
+        .unwrap_or_default()
+        .first()
+        .map_or_else(|| id.clone(), |name| name.trim_start_matches('/').to_owned());
+    Some(Leftover {
+        kind: LeftoverKind::Container,
+        id,
+        name,
+        owner: owner(&seen.labels?)?,
+    })
 }
 
 fn of_network(seen: Network) -> Option<Leftover> {
     let (id, name) = (seen.id?, seen.name?);
-    Some(Leftover { kind: LeftoverKind::Network, id, name, owner: owner(&seen.labels?)? })
+    Some(Leftover {
+        kind: LeftoverKind::Network,
+        id,
+        name,
+        owner: owner(&seen.labels?)?,
+    })
 }
 
 /// The private names of an image, each with its owner. Two builds of the same content share one image; only when a single
 /// owner is left are its other names that owner's too.
 fn of_image(seen: ImageSummary) -> Vec<Leftover> {
-    let owners: Vec<_> = seen.repo_tags.iter().filter_map(|name| Some((name, owner_of(name)?))).collect();
+    let owners: Vec<_> = seen
+        .repo_tags
+        .iter()
+        .filter_map(|name| Some((name, owner_of(name)?)))
+        .collect();
     let leftover = |name: &String, (build, attempt)| Leftover {
         kind: LeftoverKind::Image,
         id: name.clone(),
         name: name.clone(),
-        owner: Owner { build: BuildId(build), attempt, worker: String::new() },
+        owner: Owner {
+            build: BuildId(build),
+            attempt,
+            worker: String::new(),
+        },
     };
     match owners[..] {
         // The private name last: it is what a second try finds the image by.
@@ -106,13 +131,23 @@ mod tests {
 
     fn names(tags: &[&str]) -> Vec<(String, i64)> {
         let tags = tags.iter().map(|tag| (*tag).to_owned()).collect();
-        of_image(ImageSummary { repo_tags: tags, ..Default::default() }).into_iter().map(|l| (l.name, l.owner.build.0)).collect()
+        of_image(ImageSummary {
+            repo_tags: tags,
+            ..Default::default()
+        })
+        .into_iter()
+        .map(|l| (l.name, l.owner.build.0))
+        .collect()
     }
 
     #[test]
     fn only_what_was_built_here_is_a_leftover() {
         assert!(names(&["registry.example.com/qa/basket:mr-7-1"]).is_empty());
-        let (one, two, public) = ("build.seaworthy.invalid/1:1", "build.seaworthy.invalid/2:1", "r.example.com/a:mr-7-1");
+        let (one, two, public) = (
+            "build.seaworthy.invalid/1:1",
+            "build.seaworthy.invalid/2:1",
+            "r.example.com/a:mr-7-1",
+        );
         assert_eq!(names(&[one, public]), [(public.to_owned(), 1), (one.to_owned(), 1)]);
         assert_eq!(names(&[one, public, two]), [(one.to_owned(), 1), (two.to_owned(), 2)]);
     }

@@ -66,8 +66,14 @@ pub enum FilesError {
 /// Writes the wanted files of an archive below `into`. The archive's first entry is what was asked for: a directory, whose
 /// name is taken off the paths, or a single file. Blocks.
 pub(super) fn unpack(archive: impl Read, into: &Path, guards: &Guards) -> Result<Harvest, FilesError> {
-    let stream = |source| FilesError::Io { path: PathBuf::from("(the archive)"), source };
-    let mut harvest = Harvest { existed: true, ..Harvest::default() };
+    let stream = |source| FilesError::Io {
+        path: PathBuf::from("(the archive)"),
+        source,
+    };
+    let mut harvest = Harvest {
+        existed: true,
+        ..Harvest::default()
+    };
     let mut archive = tar::Archive::new(archive);
     let (mut entries, mut seen, mut bytes) = (0_u64, 0_u64, 0_u64);
     let mut root: Option<PathBuf> = None;
@@ -76,9 +82,15 @@ pub(super) fn unpack(archive: impl Read, into: &Path, guards: &Guards) -> Result
         let named = entry.path().map_err(stream)?.into_owned();
         entries += 1;
         seen = seen.saturating_add(entry.size());
-        let refuse = |why: String| FilesError::Refused { path: named.clone(), why };
+        let refuse = |why: String| FilesError::Refused {
+            path: named.clone(),
+            why,
+        };
         if entries > MAX_ENTRIES || seen > MAX_SEEN {
-            return Err(refuse(format!("more than {MAX_ENTRIES} files or {} GiB lie there", MAX_SEEN >> 30)));
+            return Err(refuse(format!(
+                "more than {MAX_ENTRIES} files or {} GiB lie there",
+                MAX_SEEN >> 30
+            )));
         }
         let named_safely = safe(&named).ok_or_else(|| refuse("a path that leads out of its directory".to_owned()))?;
         let kind = entry.header().entry_type();
@@ -100,14 +112,23 @@ pub(super) fn unpack(archive: impl Read, into: &Path, guards: &Guards) -> Result
             harvest.skipped.push(path);
             continue;
         }
-        let refuse = |why: String| FilesError::Refused { path: path.clone(), why };
+        let refuse = |why: String| FilesError::Refused {
+            path: path.clone(),
+            why,
+        };
         let size = entry.size();
         bytes = bytes.saturating_add(size);
         if size > guards.max_file_bytes {
-            return Err(refuse(format!("{size} bytes are more than the {} allowed for one file", guards.max_file_bytes)));
+            return Err(refuse(format!(
+                "{size} bytes are more than the {} allowed for one file",
+                guards.max_file_bytes
+            )));
         }
         if bytes > guards.max_bytes {
-            return Err(refuse(format!("with it more than the {} bytes allowed in all", guards.max_bytes)));
+            return Err(refuse(format!(
+                "with it more than the {} bytes allowed in all",
+                guards.max_bytes
+            )));
         }
         if harvest.files.len() as u64 >= guards.max_files {
             return Err(refuse(format!("more than the {} files allowed", guards.max_files)));
@@ -132,17 +153,28 @@ fn safe(path: &Path) -> Option<PathBuf> {
 }
 
 fn write(content: &mut impl Read, size: u64, to: &Path) -> Result<(), FilesError> {
-    let io = |source| FilesError::Io { path: to.to_owned(), source };
+    let io = |source| FilesError::Io {
+        path: to.to_owned(),
+        source,
+    };
     if let Some(parent) = to.parent() {
         fs::create_dir_all(parent).map_err(io)?;
     }
     // `create_new`: nothing that is there already, a link least of all, is written through.
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o644).open(to).map_err(io)?;
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o644)
+        .open(to)
+        .map_err(io)?;
     let written = io::copy(&mut content.take(size), &mut file).map_err(io)?;
     if written == size {
         Ok(())
     } else {
-        Err(io(io::Error::new(io::ErrorKind::UnexpectedEof, format!("the archive ended after {written} of {size} bytes"))))
+        Err(io(io::Error::new(
+            io::ErrorKind::UnexpectedEof,
+            format!("the archive ended after {written} of {size} bytes"),
+        )))
     }
 }
 
@@ -170,7 +202,12 @@ mod tests {
     }
 
     fn guards() -> Guards {
-        Guards { max_files: 2, max_bytes: 10, max_file_bytes: 8, keep: Box::new(|path| path.extension().is_some_and(|e| e == "war")) }
+        Guards {
+            max_files: 2,
+            max_bytes: 10,
+            max_file_bytes: 8,
+            keep: Box::new(|path| path.extension().is_some_and(|e| e == "war")),
+        }
     }
 
     const DIR: (&str, tar::EntryType, &[u8]) = ("target/", tar::EntryType::Directory, b"");
@@ -180,11 +217,19 @@ mod tests {
     fn wanted_files_come_out_with_plain_modes() {
         use std::os::unix::fs::PermissionsExt;
         let dir = tempfile::tempdir().expect("a directory");
-        let tar = archive(&[DIR, ("target/a.war", FILE, b"war"), ("target/x.class", FILE, b"no"), ("target/m/b.war", FILE, b"w2")]);
+        let tar = archive(&[
+            DIR,
+            ("target/a.war", FILE, b"war"),
+            ("target/x.class", FILE, b"no"),
+            ("target/m/b.war", FILE, b"w2"),
+        ]);
         let harvest = unpack(&tar[..], dir.path(), &guards()).expect("unpacks");
         assert_eq!(harvest.files, [PathBuf::from("a.war"), PathBuf::from("m/b.war")]);
         assert_eq!(fs::read(dir.path().join("m/b.war")).expect("read"), b"w2");
-        let mode = fs::metadata(dir.path().join("a.war")).expect("stat").permissions().mode();
+        let mode = fs::metadata(dir.path().join("a.war"))
+            .expect("stat")
+            .permissions()
+            .mode();
         assert_eq!(mode & 0o7133, 0, "mode {mode:o} was kept");
         assert!(!dir.path().join("x.class").exists());
     }
@@ -201,9 +246,13 @@ mod tests {
         use tar::EntryType::{Block, Char, Fifo, Link, Symlink};
         for kind in [Symlink, Link, Char, Block, Fifo] {
             let dir = tempfile::tempdir().expect("a directory");
-            let harvest = unpack(&archive(&[DIR, ("target/a.war", kind, b"")])[..], dir.path(), &guards()).expect("unpacks");
+            let harvest =
+                unpack(&archive(&[DIR, ("target/a.war", kind, b"")])[..], dir.path(), &guards()).expect("unpacks");
             assert_eq!((harvest.files.len(), harvest.skipped.len()), (0, 1), "{kind:?}");
-            assert!(dir.path().join("a.war").symlink_metadata().is_err(), "{kind:?} was made");
+            assert!(
+                dir.path().join("a.war").symlink_metadata().is_err(),
+                "{kind:?} was made"
+            );
         }
     }
 
@@ -215,15 +264,34 @@ mod tests {
             ("absolute", archive(&[DIR, ("/tmp/a.war", FILE, b"x")])),
             ("elsewhere", archive(&[DIR, ("other/a.war", FILE, b"x")])),
             ("one too large", archive(&[DIR, ("target/a.war", FILE, nine)])),
-            ("all too large", archive(&[DIR, ("target/a.war", FILE, &nine[..8]), ("target/b.war", FILE, &nine[..8])])),
-            ("too many", archive(&[DIR, ("target/a.war", FILE, b""), ("target/b.war", FILE, b""), ("target/c.war", FILE, b"")])),
+            (
+                "all too large",
+                archive(&[
+                    DIR,
+                    ("target/a.war", FILE, &nine[..8]),
+                    ("target/b.war", FILE, &nine[..8]),
+                ]),
+            ),
+            (
+                "too many",
+                archive(&[
+                    DIR,
+                    ("target/a.war", FILE, b""),
+                    ("target/b.war", FILE, b""),
+                    ("target/c.war", FILE, b""),
+                ]),
+            ),
         ] {
             let outside = tempfile::tempdir().expect("a directory");
             let into = outside.path().join("in/side");
             fs::create_dir_all(&into).expect("mkdir");
             let error = unpack(&tar[..], &into, &guards()).expect_err(name);
             assert!(matches!(error, FilesError::Refused { .. }), "{name}: {error}");
-            assert_eq!(fs::read_dir(outside.path()).expect("list").count(), 1, "{name} wrote outside");
+            assert_eq!(
+                fs::read_dir(outside.path()).expect("list").count(),
+                1,
+                "{name} wrote outside"
+            );
         }
     }
 
@@ -233,7 +301,12 @@ mod tests {
         let elsewhere = dir.path().join("elsewhere");
         fs::write(&elsewhere, "mine").expect("write");
         std::os::unix::fs::symlink(&elsewhere, dir.path().join("a.war")).expect("symlink");
-        unpack(&archive(&[DIR, ("target/a.war", FILE, b"bad")])[..], dir.path(), &guards()).expect_err("written through");
+        unpack(
+            &archive(&[DIR, ("target/a.war", FILE, b"bad")])[..],
+            dir.path(),
+            &guards(),
+        )
+        .expect_err("written through");
         assert_eq!(fs::read(&elsewhere).expect("read"), b"mine");
     }
 }

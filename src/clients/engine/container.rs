@@ -360,11 +360,8 @@ fn body(spec: &ContainerSpec, owner: &Owner, network: &str) -> ContainerCreateBo
             pids_limit: Some(pids.into()),
             // When the host itself runs out, a build goes before the engine or a neighbour's service.
             oom_score_adj: Some(500),
-            ulimits: Some(vec![
-                ulimit("fsize", signed(disk)),
-                ulimit("nofile", 65_536),
-                ulimit("core", 0),
-            ]),
+            // The number of open files is the engine's own: it may not be allowed to raise it.
+            ulimits: Some(vec![ulimit("fsize", signed(disk)), ulimit("core", 0)]),
             cap_drop: Some(vec!["ALL".to_owned()]),
             security_opt: Some(vec!["no-new-privileges".to_owned()]),
             privileged: Some(false),

@@ -16,7 +16,7 @@ use seaworthy::clients::engine::{
 use seaworthy::model::BuildId;
 use tokio_util::sync::CancellationToken;
 
-const URL: &str = "unix:///var/run/docker.sock";
+pub const URL: &str = "unix:///var/run/docker.sock";
 const IMAGE: &str = "seaworthy-test-scratch:1";
 const MB: u64 = 1 << 20;
 
@@ -29,7 +29,7 @@ fn engine(builder: Builder) -> Engine {
 }
 
 /// An image with a static busybox and nothing else, on the engine once.
-async fn scratch_image(engine: &Engine) -> &'static str {
+pub async fn scratch_image(engine: &Engine) -> &'static str {
     static MADE: tokio::sync::OnceCell<()> = tokio::sync::OnceCell::const_new();
     MADE.get_or_init(|| async {
         if engine.inspect_image(IMAGE).await.expect("the engine answers").is_some() {

@@ -204,7 +204,9 @@ pub(super) fn kind_of(message: &str) -> Option<ErrorKind> {
         "server gave http response to https client",
         "unexpected status code 4",
         "unexpected status code [",
-    ]) {
+    ]) || (has(&["failed to create llb definition: ", "failed to resolve source metadata"])
+        && text.trim_end().ends_with(": not found"))
+    {
         Some(ErrorKind::RegistryRefused)
     } else {
         None

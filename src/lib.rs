@@ -4,6 +4,7 @@ pub mod build_log;
 pub mod config;
 pub mod definition;
 pub mod dockerfile;
+pub mod clients;
 pub mod model;
 pub mod store;
 pub mod wake;

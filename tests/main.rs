@@ -1,1 +1,4 @@
+//! The single integration binary.
 
+mod engine_client;
+mod engine_registry;

@@ -272,9 +272,17 @@ pub(super) fn target_ref(branch: &str) -> String {
 }
 
 /// Does this error of a fetch by id say that the server will not hand the commit out?
+///
+/// Git says "not our ref" where its version lets it, else its answer (a 200) ends without a word.
 pub(super) fn commit_withheld(error: &GitError) -> bool {
     let text = error.to_string();
-    text.contains("not our ref") || text.contains("cannot fetch a specific object")
+    [
+        "not our ref",
+        "cannot fetch a specific object",
+        "could not read from remote repository",
+    ]
+    .iter()
+    .any(|words| text.contains(words))
 }
 
 /// libgit2's id as one of ours.

@@ -235,10 +235,12 @@ impl Git {
     /// Is this commit in the project's mirror?
     pub async fn has_commit(&self, project_id: ProjectId, sha: &Sha) -> Result<bool, GitError> {
         let sha = sha.clone();
-        let found = self.read(project_id, &CancellationToken::new(), move |mirror, _| {
-            merge::commit(&mirror.open()?, mirror, &sha).map(drop)
-        });
-        match found.await {
+        let found = self
+            .read(project_id, &CancellationToken::new(), move |mirror, _| {
+                merge::commit(&mirror.open()?, mirror, &sha).map(drop)
+            })
+            .await;
+        match found {
             Ok(()) => Ok(true),
             Err(error) if error.kind() == GitErrorKind::NotFound => Ok(false),
             Err(error) => Err(error),

@@ -44,25 +44,31 @@ pub(super) fn merge(mirror: &Mirror, head: &Sha, target: &Sha) -> Result<Merged,
     compute(&repository, &head, &target).map_err(|e| mirror.error("merge", &e))
 }
 
-/// Finds a commit in the mirror.
+/// Finds a commit in the mirror. One that a ref names and that is missing all the same is a damage: libgit2 passes over a pack
+/// that it cannot open.
 pub(super) fn commit<'r>(
     repository: &'r Repository,
     mirror: &Mirror,
     id: &Sha,
 ) -> Result<GitCommit<'r>, GitError> {
+    let wanted = oid(&mirror.repository, id)?;
+    repository.find_commit(wanted).map_err(|e| {
+        if e.code() == git2::ErrorCode::NotFound && !named(repository, wanted) {
+            GitError::new(
+                GitErrorKind::NotFound,
+                mirror.repository.display().to_string(),
+                format!("commit {id} is not in the mirror: fetch it first"),
+            )
+        } else {
+            mirror.error("read a commit", &e)
+        }
+    })
+}
+
+fn named(repository: &Repository, id: Oid) -> bool {
     repository
-        .find_commit(oid(&mirror.repository, id)?)
-        .map_err(|e| {
-            if e.code() == git2::ErrorCode::NotFound {
-                GitError::new(
-                    GitErrorKind::NotFound,
-                    mirror.repository.display().to_string(),
-                    format!("commit {id} is not in the mirror: fetch it first"),
-                )
-            } else {
-                mirror.error("read a commit", &e)
-            }
-        })
+        .references()
+        .is_ok_and(|mut refs| refs.any(|r| r.is_ok_and(|r| r.target() == Some(id))))
 }
 
 /// Our id as one of libgit2.

@@ -350,3 +350,6 @@ fn no_tests(console: &Console, tests: &TestReport) -> Finding {
     )
     .with_detail(modules.take(40))
 }
+
+#[cfg(test)]
+mod tests;

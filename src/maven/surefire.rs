@@ -376,6 +376,7 @@ fn failure(case: OpenCase, trouble: Trouble) -> TestFailure {
         .lines()
         .find(|line| !line.trim().is_empty())
         .unwrap_or_default();
+    let first = first.split("\tat ").next().unwrap_or(first);
     let message = match trouble.message {
         Some(message) => tidy(&message),
         // Without a message attribute the first line has it, behind the class of the exception.
@@ -445,3 +446,6 @@ fn millis(time: &str) -> Option<u64> {
     )]
     (seconds.is_finite() && seconds >= 0.0).then(|| (seconds * 1000.0).round() as u64)
 }
+
+#[cfg(test)]
+mod tests;

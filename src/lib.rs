@@ -5,6 +5,8 @@ pub mod config;
 pub mod definition;
 pub mod dockerfile;
 pub mod clients;
+pub mod ansi;
+pub mod maven;
 pub mod model;
 pub mod store;
 pub mod wake;

@@ -1,0 +1,3 @@
+//! One client per outside system. They know nothing of stages, queue or database.
+
+pub mod certificates;

@@ -1,10 +1,10 @@
 //! Seaworthy: a merge request becomes a tested, self-describing image in the QA registry, and a mail.
 
 pub mod build_log;
+pub mod clients;
 pub mod config;
 pub mod definition;
 pub mod dockerfile;
-pub mod clients;
 pub mod ansi;
 pub mod maven;
 pub mod model;

@@ -4,3 +4,6 @@ pub mod engine;
 //! One client per outside system. They know nothing of stages, queue or database.
 
 pub mod git;
+//! One client per outside system. They know nothing of stages, queue or database.
+
+pub mod certificates;

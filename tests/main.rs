@@ -1,7 +1,5 @@
-//! The single integration binary.
+//! All integration tests in one binary: one link step.
 
 mod engine_client;
 mod engine_registry;
-//! All integration tests in one binary: one link step.
-
 mod git_client;

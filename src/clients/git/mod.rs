@@ -1,8 +1,8 @@
 //! Git: brings a merge request's head and its target branch into a mirror, merges them there and writes the result to a directory.
 //!
-//! libgit2 does the protocol and the objects, the application's HTTP client the connection ([`transport`]). All of it blocks, so
+//! libgit2 does the protocol and the objects, the application's HTTP client the connection (`transport`). All of it blocks, so
 //! each call runs on a blocking thread and ends when its future is dropped or its token cancelled. One mirror has one writer at a
-//! time, over all processes that share the disk ([`lock`]).
+//! time, over all processes that share the disk (`lock`).
 //!
 //! The address is always `<base>/<project>.git`, never one that a payload names, and the token goes out once per request, as a
 //! header: not in an address, not in an error, not to another server.

@@ -210,6 +210,12 @@ async fn a_command_has_no_rights_and_sees_no_secret() {
         lines.iter().any(|line| line.contains("/etc/no: Permission denied")),
         "{lines:?}"
     );
+    let (_, users) = build.sh("cat /etc/passwd").await;
+    assert_eq!(
+        users,
+        ["build:x:10001:10001:build:/workspace:/bin/sh"],
+        "Java finds no home otherwise"
+    );
     let (_, env) = build.sh("env | cut -d= -f1 2>/dev/null || env").await;
     for line in &env {
         let name = line.split('=').next().unwrap_or_default();

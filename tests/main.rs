@@ -1,4 +1,5 @@
-//! The single integration binary.
+//! All integration tests in one binary: one link step.
 
 mod engine_client;
 mod engine_registry;
+mod git_client;

@@ -1,3 +1,6 @@
-//! One module per outside system. Each is a concrete struct with an injected address, tested against the real thing.
+//! One client per outside system: concrete structs with an injected address, tested against the real thing. They know
+//! nothing of stages, queue or database.
 
+pub mod certificates;
 pub mod engine;
+pub mod git;

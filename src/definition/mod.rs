@@ -72,11 +72,7 @@ impl Definitions {
 
     /// What to tell the person whose project matches no pipeline: file, key and the line as it has to become.
     pub fn how_to_add(&self, project: &ProjectPath) -> String {
-        let Some(pipeline) = self
-            .pipelines
-            .get("default")
-            .or_else(|| self.pipelines.values().next())
-        else {
+        let Some(pipeline) = self.pipelines.get("default").or_else(|| self.pipelines.values().next()) else {
             return format!(
                 "project {project} matches no pipeline; make {}/default.toml with: projects = [\"{project}\"]",
                 self.directory

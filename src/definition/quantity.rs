@@ -4,14 +4,9 @@ use std::time::Duration;
 
 /// Bytes of "512MiB", "2GiB", "64KiB", "1TiB" or "100B". Binary units alone: "2GB" is refused, because it is read both ways.
 pub fn parse_bytes(text: &str) -> Result<u64, String> {
-    let expected = || {
-        format!(
-            "{text:?} is no size; write a whole number and KiB, MiB, GiB or TiB, for example \"512MiB\""
-        )
-    };
-    let end = text
-        .find(|c: char| !c.is_ascii_digit())
-        .unwrap_or(text.len());
+    let expected =
+        || format!("{text:?} is no size; write a whole number and KiB, MiB, GiB or TiB, for example \"512MiB\"");
+    let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let (digits, unit) = text.split_at(end);
     let number: u64 = digits.parse().map_err(|_| expected())?;
     let factor: u64 = match unit.trim_start() {
@@ -31,11 +26,8 @@ pub fn parse_bytes(text: &str) -> Result<u64, String> {
 /// Time of "90s", "30m", "1h30m" or "2d": whole numbers with d, h, m, s, largest unit first, each once.
 pub fn parse_duration(text: &str) -> Result<Duration, String> {
     const UNITS: [(char, u64); 4] = [('d', 86_400), ('h', 3_600), ('m', 60), ('s', 1)];
-    let expected = || {
-        format!(
-            "{text:?} is no time; write whole numbers with d, h, m, s, for example \"90s\" or \"1h30m\""
-        )
-    };
+    let expected =
+        || format!("{text:?} is no time; write whole numbers with d, h, m, s, for example \"90s\" or \"1h30m\"");
     let mut rest = text;
     let mut seconds: u64 = 0;
     let mut allowed = &UNITS[..];
@@ -43,9 +35,7 @@ pub fn parse_duration(text: &str) -> Result<Duration, String> {
         return Err(expected());
     }
     while !rest.is_empty() {
-        let end = rest
-            .find(|c: char| !c.is_ascii_digit())
-            .ok_or_else(expected)?;
+        let end = rest.find(|c: char| !c.is_ascii_digit()).ok_or_else(expected)?;
         let number: u64 = rest[..end].parse().map_err(|_| expected())?;
         let unit = rest[end..].chars().next().ok_or_else(expected)?;
         let at = allowed

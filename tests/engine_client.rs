@@ -119,6 +119,7 @@ impl Build {
         };
         change(&mut spec);
         let owner = Owner {
+            installation: "test".to_owned(),
             build: BuildId(number),
             attempt: 1,
             worker: "test".to_owned(),
@@ -158,7 +159,7 @@ impl Build {
         self.container.remove().await.expect("removes again");
         let left: Vec<_> = self
             .engine
-            .leftovers()
+            .leftovers("test")
             .await
             .expect("lists")
             .into_iter()
@@ -230,7 +231,7 @@ async fn a_command_has_no_rights_and_sees_no_secret() {
 async fn each_build_has_a_network_of_its_own() {
     let one = Build::new(900_002, |_| {}).await;
     let two = Build::new(900_003, |_| {}).await;
-    let all = one.engine.leftovers().await.expect("lists");
+    let all = one.engine.leftovers("test").await.expect("lists");
     let network = |build: &Build| {
         all.iter()
             .filter(|l| l.kind == LeftoverKind::Network && l.owner == build.owner)

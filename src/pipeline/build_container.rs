@@ -158,7 +158,7 @@ pub(super) struct Found {
 
 /// Looks for reports and archives, without fetching them.
 pub(super) async fn look(container: &BuildContainer) -> Result<Found, StageError> {
-    let find = "find . -type d \\( -name .git -o -name WEB-INF -o -name classes -o -name node_modules \\) -prune -o \
+    let find = "find . -type d \\( -name .git -o -name WEB-INF -o -path '*/target/classes' -o -name node_modules \\) -prune -o \
                 -type f \\( -name 'TEST-*.xml' -o -name '*.war' -o -path '*/target/*.jar' \\) -print";
     let command = Command {
         argv: vec!["sh".to_owned(), "-c".to_owned(), find.to_owned()],

@@ -23,6 +23,8 @@ pub struct Run {
     pub build: Build,
     /// How it is built.
     pub pipeline: Pipeline,
+    /// The mark of this installation on the engine.
+    pub installation: String,
     /// The right to write of it.
     pub claim: Claim,
     /// Its log.
@@ -41,6 +43,7 @@ impl Run {
         parts: Arc<Parts>,
         build: Build,
         pipeline: Pipeline,
+        installation: String,
         claim: Claim,
         log: build_log::Writer,
         cancel: CancellationToken,
@@ -50,6 +53,7 @@ impl Run {
             parts,
             build,
             pipeline,
+            installation,
             claim,
             log,
             cancel,
@@ -126,6 +130,7 @@ impl Run {
     /// Whose things on the engine are.
     pub fn owner(&self) -> Owner {
         Owner {
+            installation: self.installation.clone(),
             build: self.build.id,
             attempt: self.build.attempt,
             worker: self.parts.worker.clone(),

@@ -64,6 +64,19 @@ impl Product {
     }
 }
 
+impl Ending {
+    /// One word for the service's log.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Passed(_) => "passed",
+            Self::Failed(_) => "failed",
+            Self::Errored(_) => "errored",
+            Self::Superseded(_) => "superseded",
+            Self::Stopped => "stopped",
+        }
+    }
+}
+
 impl From<Result<Product, StageError>> for Ending {
     fn from(result: Result<Product, StageError>) -> Self {
         match result {

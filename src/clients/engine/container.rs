@@ -23,7 +23,7 @@ use tokio::sync::mpsc;
 
 use super::unpack::unpack;
 use super::{
-    Engine, EngineError, ErrorKind, FilesError, Guards, Harvest, LABEL_ATTEMPT, LABEL_BUILD, LABEL_CACHE, LABEL_WORKER,
+    Engine, EngineError, ErrorKind, FilesError, Guards, Harvest, LABEL_ATTEMPT, LABEL_BUILD, LABEL_CACHE, LABEL_INSTALLATION, LABEL_WORKER,
     Owner, pack, pipe,
 };
 
@@ -353,6 +353,7 @@ fn add_user(passwd: &str, spec: &ContainerSpec) -> String {
 
 pub(super) fn labels_of(owner: &Owner) -> HashMap<String, String> {
     HashMap::from([
+        (LABEL_INSTALLATION.to_owned(), owner.installation.clone()),
         (LABEL_BUILD.to_owned(), owner.build.to_string()),
         (LABEL_ATTEMPT.to_owned(), owner.attempt.to_string()),
         (LABEL_WORKER.to_owned(), owner.worker.clone()),

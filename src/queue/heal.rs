@@ -1,0 +1,53 @@
+//! Lost hooks heal: the open merge requests of the known projects are compared with our builds from time to time.
+
+use std::time::Duration;
+
+use super::Workers;
+use crate::intake;
+use crate::store::projects;
+
+impl Workers {
+    pub(super) async fn heal(&self) {
+        let every = self.parts.config.gitlab.poll_interval;
+        let look = (every / 4).clamp(Duration::from_millis(200), Duration::from_secs(30));
+        while !self.stop.is_cancelled() {
+            self.heal_once(every).await;
+            tokio::select! {
+                () = self.stop.cancelled() => return,
+                () = tokio::time::sleep(look) => {}
+            }
+        }
+    }
+
+    async fn heal_once(&self, every: Duration) {
+        let due = match projects::take_due(&self.parts.pool, every).await {
+            Ok(due) => due,
+            Err(error) => {
+                tracing::warn!(%error, "open merge requests cannot be compared: the database is away");
+                return;
+            }
+        };
+        for (id, path) in due {
+            if self.stop.is_cancelled() {
+                return;
+            }
+            let open = match self.parts.gitlab.open_merge_requests(id, None).await {
+                Ok(open) => open,
+                Err(error) => {
+                    tracing::warn!(project = %path, %error, "open merge requests cannot be compared; tried again in {every:?}");
+                    continue;
+                }
+            };
+            match intake::heal(&self.parts.pool, &self.pipeline_for(), &open).await {
+                Ok(healed) => {
+                    for build in &healed.made {
+                        tracing::info!(project = %path, %build, "built because of a hook that was lost");
+                        self.tell_of(Some(*build), &[]);
+                    }
+                    self.tell_of(None, &healed.stopped);
+                }
+                Err(error) => tracing::warn!(project = %path, %error, "open merge requests cannot be compared"),
+            }
+        }
+    }
+}

@@ -35,12 +35,12 @@ impl Workspaces {
         Ok(Workspace(directory))
     }
 
-    /// Removes the directories of attempts that nobody is at any more; gives the removed ones.
+    /// The directories of all attempts that are on this disk.
     ///
     /// # Errors
     /// The disk refuses.
-    pub async fn sweep(&self, is_alive: impl Fn(BuildId, i32) -> bool) -> io::Result<Vec<PathBuf>> {
-        let mut removed = Vec::new();
+    pub async fn list(&self) -> io::Result<Vec<(BuildId, i32, Workspace)>> {
+        let mut found = Vec::new();
         let mut entries = tokio::fs::read_dir(&self.0).await?;
         while let Some(entry) = entries.next_entry().await? {
             let name = entry.file_name();
@@ -48,12 +48,11 @@ impl Workspaces {
                 let (build, attempt) = name.split_once('-')?;
                 Some((BuildId(build.parse().ok()?), attempt.parse().ok()?))
             });
-            if owner.is_some_and(|(build, attempt)| !is_alive(build, attempt)) {
-                remove(&entry.path()).await?;
-                removed.push(entry.path());
+            if let Some((build, attempt)) = owner {
+                found.push((build, attempt, Workspace(entry.path())));
             }
         }
-        Ok(removed)
+        Ok(found)
     }
 }
 

@@ -19,6 +19,7 @@ impl Workers {
     /// First what is there, then who is alive: whatever began in between is not mistaken for something left over.
     async fn sweep_once(&self) {
         let leftovers = self.parts.engine.leftovers(&self.installation).await;
+        let workspaces = self.parts.workspaces.list().await;
         let alive: HashSet<_> = match jobs::living_builds(&self.parts.pool).await {
             Ok(alive) => alive.into_iter().collect(),
             Err(error) => {
@@ -26,20 +27,30 @@ impl Workers {
                 return;
             }
         };
-        match leftovers {
-            Ok(leftovers) => {
-                for leftover in leftovers.iter().filter(|left| !alive.contains(&(left.owner.build, left.owner.attempt))) {
-                    match self.parts.engine.remove(leftover).await {
-                        Ok(()) => tracing::info!(name = leftover.name, build = %leftover.owner.build, "swept away"),
-                        Err(error) => tracing::warn!(name = leftover.name, %error, "not swept away; tried again later"),
-                    }
-                }
+        for leftover in known(leftovers, "the engine") {
+            if alive.contains(&(leftover.owner.build, leftover.owner.attempt)) {
+                continue;
             }
-            Err(error) => tracing::warn!(%error, "nothing is swept on the engine"),
+            match self.parts.engine.remove(&leftover).await {
+                Ok(()) => tracing::info!(name = leftover.name, build = %leftover.owner.build, "swept away"),
+                Err(error) => tracing::warn!(name = leftover.name, %error, "not swept away; tried again later"),
+            }
         }
-        match self.parts.workspaces.sweep(|build, attempt| alive.contains(&(build, attempt))).await {
-            Ok(removed) => removed.iter().for_each(|path| tracing::info!(path = %path.display(), "swept away")),
-            Err(error) => tracing::warn!(%error, "a workspace was not swept away; tried again later"),
+        for (build, attempt, workspace) in known(workspaces, "the disk") {
+            if alive.contains(&(build, attempt)) {
+                continue;
+            }
+            match workspace.remove().await {
+                Ok(()) => tracing::info!(%build, attempt, "workspace swept away"),
+                Err(error) => tracing::warn!(%build, %error, "workspace not swept away; tried again later"),
+            }
         }
     }
+}
+
+fn known<T, E: std::fmt::Display>(found: Result<Vec<T>, E>, place: &str) -> Vec<T> {
+    found.unwrap_or_else(|error| {
+        tracing::warn!(%error, "nothing is swept on {place}");
+        Vec::new()
+    })
 }

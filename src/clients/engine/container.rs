@@ -23,8 +23,8 @@ use tokio::sync::mpsc;
 
 use super::unpack::unpack;
 use super::{
-    Engine, EngineError, ErrorKind, FilesError, Guards, Harvest, LABEL_ATTEMPT, LABEL_BUILD, LABEL_CACHE, LABEL_INSTALLATION, LABEL_WORKER,
-    Owner, pack, pipe,
+    Engine, EngineError, ErrorKind, FilesError, Guards, Harvest, LABEL_ATTEMPT, LABEL_BUILD, LABEL_CACHE,
+    LABEL_INSTALLATION, LABEL_WORKER, Owner, pack, pipe,
 };
 
 const PASSWD: &str = "/etc/passwd";

@@ -71,7 +71,9 @@ impl MavenRun {
 
     /// Waits for the end of Maven.
     pub async fn ended(&mut self, run: &Run) -> Result<Ended, StageError> {
-        let exit = (&mut self.task).await.map_err(|error| StageError::world(format!("the watch over Maven broke: {error}")))??;
+        let exit = (&mut self.task)
+            .await
+            .map_err(|error| StageError::world(format!("the watch over Maven broke: {error}")))??;
         *self.stage.lock().unwrap_or_else(PoisonError::into_inner) = Stage::Package;
         let limits = &run.pipeline.limits;
         Ok(match exit {

@@ -24,7 +24,10 @@ pub(in crate::pipeline) async fn unit_test(run: &Run, source: &Source) -> Result
     if let Some(finding) = unsupported_build(names.iter().map(String::as_str)) {
         return Err(finding.into());
     }
-    run.say(&format!("Preparing a container of {}", run.pipeline.builder().image.as_str()));
+    run.say(&format!(
+        "Preparing a container of {}",
+        run.pipeline.builder().image.as_str()
+    ));
     let container = build_container::create(run, &source.directory).await?;
     let mut maven = MavenRun::start(run, container, &source.directory);
     if maven.tests_over().await {
@@ -33,11 +36,19 @@ pub(in crate::pipeline) async fn unit_test(run: &Run, source: &Source) -> Result
         build_container::fetch_found_reports(run, &maven.container, &found.reports, &directory).await?;
         let report = read(run).await?;
         record(run, &report, &[]).await?;
-        return Ok(Tested { report, maven, ended: None });
+        return Ok(Tested {
+            report,
+            maven,
+            ended: None,
+        });
     }
     let ended = maven.ended(run).await?;
     let report = understand(run, &maven, &ended).await?;
-    Ok(Tested { report, maven, ended: Some(ended) })
+    Ok(Tested {
+        report,
+        maven,
+        ended: Some(ended),
+    })
 }
 
 /// Reads the reports of a Maven run that is over, records them, and says what is wrong if something is.

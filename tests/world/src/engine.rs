@@ -16,6 +16,8 @@ use crate::install::search_path;
 use crate::process::{Daemon, Signal, kill, random_word, run};
 
 const SOCKET: &str = "/var/run/docker.sock";
+/// In the folder of a private engine: the [`Engine`] in JSON.
+const FILE: &str = "engine.json";
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// An engine and, if the world started it, the way to stop it.
@@ -69,6 +71,8 @@ impl Engine {
             daemon: Some(Daemon::new(dir, "dockerd")),
             private: Some(Private { dir: dir.to_owned(), pool: format!("10.213.{third}.0/20"), mark }),
         };
+        // Written first: whoever finds the folder later can take down whatever of it came up.
+        std::fs::write(dir.join(FILE), serde_json::to_string(&engine)?)?;
         engine.launch().await?;
         engine.rules("-I").await?;
         Ok(engine)
@@ -105,7 +109,9 @@ impl Engine {
     pub async fn stop(&self) -> Result<()> {
         if let Some(daemon) = &self.daemon {
             daemon.stop(Signal::Term, Duration::from_secs(60)).await?;
-            self.reap_containerd().await?;
+            if let Some(pid) = self.containerd() {
+                kill(pid, Signal::Term).await?;
+            }
             if self.private.is_some() {
                 self.rules("-D").await?;
             }
@@ -155,17 +161,12 @@ impl Engine {
     }
 
     /// dockerd ends its containerd with itself, unless it was killed.
-    async fn reap_containerd(&self) -> Result<()> {
-        let Some(Private { dir, .. }) = &self.private else { return Ok(()) };
+    fn containerd(&self) -> Option<u32> {
+        let dir = &self.private.as_ref()?.dir;
         let file = dir.join("exec/containerd/containerd.pid");
-        let Some(pid) = std::fs::read_to_string(&file).ok().and_then(|text| text.trim().parse().ok()) else {
-            return Ok(());
-        };
-        let command = std::fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-        if command.contains(&*dir.to_string_lossy()) {
-            kill(pid, Signal::Term).await?;
-        }
-        Ok(())
+        let pid = std::fs::read_to_string(&file).ok()?.trim().parse().ok()?;
+        let command = std::fs::read_to_string(format!("/proc/{pid}/cmdline")).ok()?;
+        command.contains(&*dir.to_string_lossy()).then_some(pid)
     }
 
     /// Adds (`-I`) or removes (`-D`) this private engine's rules; removing what is not there is no error.
@@ -184,6 +185,35 @@ impl Engine {
             .await;
             if verb == "-I" {
                 done?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Private engines that a test, or a crash, left below a folder.
+pub(crate) struct Leftovers;
+
+impl Leftovers {
+    /// Stops every one of them with its containers.
+    pub(crate) async fn stop(dir: &Path) -> Result<()> {
+        // `<dir>/s/<scratch>/<engine>/engine.json`, or nearer.
+        let mut folders = vec![(dir.to_owned(), 4_u8)];
+        while let Some((folder, depth)) = folders.pop() {
+            let file = folder.join(FILE);
+            if file.exists() {
+                let engine: Engine = serde_json::from_slice(&std::fs::read(&file)?)
+                    .with_context(|| format!("{} describes no engine", file.display()))?;
+                let killed = engine.daemon.as_ref().is_some_and(|daemon| !daemon.alive());
+                if killed && engine.containerd().is_some() {
+                    // Only an engine ends the containers of a killed one.
+                    engine.launch().await?;
+                }
+                engine.stop().await?;
+            } else if depth > 0 {
+                let below = std::fs::read_dir(&folder).into_iter().flatten().flatten();
+                let only_folders = below.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
+                folders.extend(only_folders.map(|entry| (entry.path(), depth - 1)));
             }
         }
         Ok(())

@@ -10,6 +10,7 @@ use anyhow::{Context, Result, ensure};
 use tokio::process::Command;
 
 use crate::engine::Engine;
+use crate::process::run;
 
 /// A thing that must be on the machine, and the Debian package that brings it.
 struct Need {
@@ -103,16 +104,10 @@ fn present(thing: &str) -> bool {
 }
 
 async fn apt(words: &[&str]) -> Result<()> {
-    let status = Command::new("apt-get")
-        .args(["-o", "DPkg::Lock::Timeout=120"])
-        .args(words)
-        .env("DEBIAN_FRONTEND", "noninteractive")
-        .env("PATH", search_path())
-        .stdout(std::io::stderr())
-        .status()
-        .await
-        .context("cannot run apt-get; the world needs Debian 12")?;
-    ensure!(status.success(), "apt-get {} failed ({status}); are you root?", words.join(" "));
+    let mut command = Command::new("apt-get");
+    command.args(["-o", "DPkg::Lock::Timeout=120"]).args(words);
+    command.env("DEBIAN_FRONTEND", "noninteractive").env("PATH", search_path());
+    run(&mut command).await.context("apt-get failed; the world needs Debian 12, root and a reachable package mirror")?;
     Ok(())
 }
 

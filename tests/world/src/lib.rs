@@ -8,5 +8,10 @@ pub mod engine;
 pub mod http;
 pub mod images;
 pub mod install;
+pub mod postgres;
 pub mod process;
 pub mod registry;
+pub mod smtp;
+pub mod world;
+
+pub use world::World;

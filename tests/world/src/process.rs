@@ -48,6 +48,34 @@ struct Identity {
     boot: String,
 }
 
+/// The process that a world is tied to.
+#[derive(Debug)]
+pub struct Owner(Identity);
+
+impl Owner {
+    /// The calling process.
+    ///
+    /// # Errors
+    /// If `/proc` cannot be read.
+    pub fn me() -> Result<Self> {
+        identify(std::process::id()).map(Self).context("cannot read /proc/self")
+    }
+
+    /// Writes it down.
+    ///
+    /// # Errors
+    /// If the file cannot be written.
+    pub fn write(&self, file: &Path) -> Result<()> {
+        std::fs::write(file, serde_json::to_string(&self.0)?).with_context(|| format!("cannot write {}", file.display()))
+    }
+
+    /// The pid of the process that a file speaks of, if it still runs.
+    #[must_use]
+    pub fn alive(file: &Path) -> Option<u32> {
+        read_alive(file)
+    }
+}
+
 impl Daemon {
     /// A daemon that may or may not run now.
     #[must_use]

@@ -4,3 +4,5 @@ mod engine_builders;
 mod engine_client;
 mod engine_registry;
 mod git_client;
+mod house;
+mod road;

@@ -14,3 +14,20 @@ impl Notifier {
         Ok(())
     }
 }
+pub struct MailTemplates;
+impl MailTemplates {
+    pub fn load(_: Option<&std::path::Path>) -> anyhow::Result<Self> {
+        Ok(Self)
+    }
+}
+impl Notifier {
+    pub fn new(
+        _: sqlx::PgPool,
+        _: crate::clients::gitlab::GitLab,
+        _: crate::clients::mailer::Mailer,
+        _: MailTemplates,
+        _: String,
+    ) -> Self {
+        Self
+    }
+}

@@ -47,12 +47,20 @@ impl Engine {
     pub async fn ensure(dir: &Path) -> Result<Self> {
         let host = default_host();
         if answers(&host).await {
-            return Ok(Self { host, daemon: None, private: None });
+            return Ok(Self {
+                host,
+                daemon: None,
+                private: None,
+            });
         }
         if host != format!("unix://{SOCKET}") {
             bail!("no engine answers at DOCKER_HOST={host}; start it, or unset DOCKER_HOST");
         }
-        let engine = Self { host, daemon: Some(Daemon::new(dir, "dockerd")), private: None };
+        let engine = Self {
+            host,
+            daemon: Some(Daemon::new(dir, "dockerd")),
+            private: None,
+        };
         engine.launch().await?;
         Ok(engine)
     }
@@ -69,7 +77,11 @@ impl Engine {
         let engine = Self {
             host: format!("unix://{}/docker.sock", dir.display()),
             daemon: Some(Daemon::new(dir, "dockerd")),
-            private: Some(Private { dir: dir.to_owned(), pool: format!("10.213.{third}.0/20"), mark }),
+            private: Some(Private {
+                dir: dir.to_owned(),
+                pool: format!("10.213.{third}.0/20"),
+                mark,
+            }),
         };
         // Written first: whoever finds the folder later can take down whatever of it came up.
         std::fs::write(dir.join(FILE), serde_json::to_string(&engine)?)?;
@@ -98,7 +110,10 @@ impl Engine {
     #[must_use]
     pub fn docker(&self) -> Command {
         let mut command = Command::new("docker");
-        command.env("PATH", search_path()).env("DOCKER_HOST", &self.host).env_remove("DOCKER_CONTEXT");
+        command
+            .env("PATH", search_path())
+            .env("DOCKER_HOST", &self.host)
+            .env_remove("DOCKER_CONTEXT");
         command
     }
 
@@ -144,13 +159,25 @@ impl Engine {
     }
 
     async fn launch(&self) -> Result<()> {
-        let daemon = self.daemon.as_ref().context("this engine was not started by the world")?;
+        let daemon = self
+            .daemon
+            .as_ref()
+            .context("this engine was not started by the world")?;
         let mut command = Command::new("dockerd");
-        command.env("PATH", search_path()).args(["--host", &self.host, "--log-level", "warn"]);
+        command
+            .env("PATH", search_path())
+            .args(["--host", &self.host, "--log-level", "warn"]);
         if let Some(Private { dir, pool, .. }) = &self.private {
             let own = |name: &str| dir.join(name).display().to_string();
             command
-                .args(["--data-root", &own("data"), "--exec-root", &own("exec"), "--pidfile", &own("docker.pid")])
+                .args([
+                    "--data-root",
+                    &own("data"),
+                    "--exec-root",
+                    &own("exec"),
+                    "--pidfile",
+                    &own("docker.pid"),
+                ])
                 .args(["--bridge", "none", "--iptables=false", "--ip-masq=false"])
                 .args(["--default-address-pool", &format!("base={pool},size=24")]);
             // A killed daemon leaves its pid file, and a later process under that pid would keep it from starting.
@@ -171,9 +198,23 @@ impl Engine {
 
     /// Adds (`-I`) or removes (`-D`) this private engine's rules; removing what is not there is no error.
     async fn rules(&self, verb: &str) -> Result<()> {
-        let Some(Private { pool, mark, .. }) = &self.private else { return Ok(()) };
+        let Some(Private { pool, mark, .. }) = &self.private else {
+            return Ok(());
+        };
         let mark = format!("seaworthy-world-{mark}");
-        let masquerade = ["-t", "nat", verb, "POSTROUTING", "-s", pool, "!", "-d", pool, "-j", "MASQUERADE"];
+        let masquerade = [
+            "-t",
+            "nat",
+            verb,
+            "POSTROUTING",
+            "-s",
+            pool,
+            "!",
+            "-d",
+            pool,
+            "-j",
+            "MASQUERADE",
+        ];
         let out = ["-t", "filter", verb, "FORWARD", "-s", pool, "-j", "ACCEPT"];
         let back = ["-t", "filter", verb, "FORWARD", "-d", pool, "-j", "ACCEPT"];
         for words in [&masquerade[..], &out, &back] {
@@ -212,7 +253,8 @@ impl Leftovers {
                 engine.stop().await?;
             } else if depth > 0 {
                 let below = std::fs::read_dir(&folder).into_iter().flatten().flatten();
-                let only_folders = below.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
+                let only_folders =
+                    below.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
                 folders.extend(only_folders.map(|entry| (entry.path(), depth - 1)));
             }
         }
@@ -237,11 +279,17 @@ async fn answers(host: &str) -> bool {
             stream.write_all(request).await.ok()?;
             stream.take(64).read_to_end(&mut answer).await.ok()?;
         } else {
-            let mut stream = tokio::net::TcpStream::connect(host.strip_prefix("tcp://")?).await.ok()?;
+            let mut stream = tokio::net::TcpStream::connect(host.strip_prefix("tcp://")?)
+                .await
+                .ok()?;
             stream.write_all(request).await.ok()?;
             stream.take(64).read_to_end(&mut answer).await.ok()?;
         }
         Some(answer.windows(4).any(|four| four == b" 200"))
     };
-    tokio::time::timeout(Duration::from_secs(5), asked).await.ok().flatten().unwrap_or(false)
+    tokio::time::timeout(Duration::from_secs(5), asked)
+        .await
+        .ok()
+        .flatten()
+        .unwrap_or(false)
 }

@@ -20,20 +20,56 @@ struct Need {
 }
 
 const NEEDS: &[Need] = &[
-    Need { thing: "docker-registry", package: "docker-registry" },
-    Need { thing: "mmdebstrap", package: "mmdebstrap" },
-    Need { thing: "git", package: "git" },
-    Need { thing: "curl", package: "curl" },
-    Need { thing: "/etc/ssl/certs/ca-certificates.crt", package: "ca-certificates" },
-    Need { thing: "iptables", package: "iptables" },
-    Need { thing: "/usr/lib/python3/dist-packages/aiosmtpd", package: "python3-aiosmtpd" },
-    Need { thing: "htpasswd", package: "apache2-utils" },
+    Need {
+        thing: "docker-registry",
+        package: "docker-registry",
+    },
+    Need {
+        thing: "mmdebstrap",
+        package: "mmdebstrap",
+    },
+    Need {
+        thing: "git",
+        package: "git",
+    },
+    Need {
+        thing: "curl",
+        package: "curl",
+    },
+    Need {
+        thing: "/etc/ssl/certs/ca-certificates.crt",
+        package: "ca-certificates",
+    },
+    Need {
+        thing: "iptables",
+        package: "iptables",
+    },
+    Need {
+        thing: "/usr/lib/python3/dist-packages/aiosmtpd",
+        package: "python3-aiosmtpd",
+    },
+    Need {
+        thing: "htpasswd",
+        package: "apache2-utils",
+    },
     // `docker run --init` needs `docker-init`: docker.io links it to this package's static build.
-    Need { thing: "tini-static", package: "tini" },
+    Need {
+        thing: "tini-static",
+        package: "tini",
+    },
 ];
 
 /// Only when no engine answers: another vendor's engine must not be replaced by Debian's.
-const ENGINE: &[Need] = &[Need { thing: "dockerd", package: "docker.io" }, Need { thing: "docker", package: "docker.io" }];
+const ENGINE: &[Need] = &[
+    Need {
+        thing: "dockerd",
+        package: "docker.io",
+    },
+    Need {
+        thing: "docker",
+        package: "docker.io",
+    },
+];
 
 const POLICY: &str = "/usr/sbin/policy-rc.d";
 
@@ -57,7 +93,11 @@ pub async fn ensure_packages() -> Result<()> {
     drop(policy);
     updated?;
     let still = self::missing().await;
-    ensure!(still.is_empty(), "still missing after apt-get install: {}", still.join(" "));
+    ensure!(
+        still.is_empty(),
+        "still missing after apt-get install: {}",
+        still.join(" ")
+    );
     Ok(())
 }
 
@@ -67,7 +107,12 @@ pub fn postgres_programs() -> Option<PathBuf> {
     let mut found: Vec<(u32, PathBuf)> = std::fs::read_dir("/usr/lib/postgresql")
         .ok()?
         .flatten()
-        .filter_map(|entry| Some((entry.file_name().to_str()?.parse().ok()?, entry.path().join("bin"))))
+        .filter_map(|entry| {
+            Some((
+                entry.file_name().to_str()?.parse().ok()?,
+                entry.path().join("bin"),
+            ))
+        })
         .filter(|(_, bin)| bin.join("initdb").exists())
         .collect();
     found.sort();
@@ -84,7 +129,11 @@ pub fn search_path() -> String {
 
 async fn missing() -> Vec<&'static str> {
     let mut packages = Vec::new();
-    let engine = if Engine::default_answers().await { &ENGINE[1..] } else { ENGINE };
+    let engine = if Engine::default_answers().await {
+        &ENGINE[1..]
+    } else {
+        ENGINE
+    };
     for need in engine.iter().chain(NEEDS) {
         if !present(need.thing) && !packages.contains(&need.package) {
             packages.push(need.package);
@@ -100,14 +149,20 @@ fn present(thing: &str) -> bool {
     if thing.starts_with('/') {
         return Path::new(thing).exists();
     }
-    search_path().split(':').any(|folder| Path::new(folder).join(thing).exists())
+    search_path()
+        .split(':')
+        .any(|folder| Path::new(folder).join(thing).exists())
 }
 
 async fn apt(words: &[&str]) -> Result<()> {
     let mut command = Command::new("apt-get");
     command.args(["-o", "DPkg::Lock::Timeout=120"]).args(words);
-    command.env("DEBIAN_FRONTEND", "noninteractive").env("PATH", search_path());
-    run(&mut command).await.context("apt-get failed; the world needs Debian 12, root and a reachable package mirror")?;
+    command
+        .env("DEBIAN_FRONTEND", "noninteractive")
+        .env("PATH", search_path());
+    run(&mut command).await.context(
+        "apt-get failed; the world needs Debian 12, root and a reachable package mirror",
+    )?;
     Ok(())
 }
 
@@ -121,7 +176,8 @@ impl NoServices {
         if Path::new(POLICY).exists() {
             return Ok(Self { ours: false });
         }
-        std::fs::write(POLICY, "#!/bin/sh\nexit 101\n").with_context(|| format!("cannot write {POLICY}"))?;
+        std::fs::write(POLICY, "#!/bin/sh\nexit 101\n")
+            .with_context(|| format!("cannot write {POLICY}"))?;
         std::fs::set_permissions(POLICY, std::fs::Permissions::from_mode(0o755))?;
         Ok(Self { ours: true })
     }

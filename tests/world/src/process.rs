@@ -58,7 +58,9 @@ impl Owner {
     /// # Errors
     /// If `/proc` cannot be read.
     pub fn me() -> Result<Self> {
-        identify(std::process::id()).map(Self).context("cannot read /proc/self")
+        identify(std::process::id())
+            .map(Self)
+            .context("cannot read /proc/self")
     }
 
     /// Writes it down.
@@ -66,7 +68,8 @@ impl Owner {
     /// # Errors
     /// If the file cannot be written.
     pub fn write(&self, file: &Path) -> Result<()> {
-        std::fs::write(file, serde_json::to_string(&self.0)?).with_context(|| format!("cannot write {}", file.display()))
+        std::fs::write(file, serde_json::to_string(&self.0)?)
+            .with_context(|| format!("cannot write {}", file.display()))
     }
 
     /// The pid of the process that a file speaks of, if it still runs.
@@ -80,7 +83,10 @@ impl Daemon {
     /// A daemon that may or may not run now.
     #[must_use]
     pub fn new(dir: &Path, name: &str) -> Self {
-        Self { name: name.to_owned(), dir: dir.to_owned() }
+        Self {
+            name: name.to_owned(),
+            dir: dir.to_owned(),
+        }
     }
 
     /// Starts `command` in a process group of its own, output to the log file (appended), and writes the pid file.
@@ -88,8 +94,14 @@ impl Daemon {
     /// # Errors
     /// If it runs already, if the program is missing, or if the folder cannot be written.
     pub fn spawn(&self, mut command: Command) -> Result<()> {
-        ensure!(!self.alive(), "{} runs already (pid file {})", self.name, self.pid_file().display());
-        std::fs::create_dir_all(&self.dir).with_context(|| format!("cannot make {}", self.dir.display()))?;
+        ensure!(
+            !self.alive(),
+            "{} runs already (pid file {})",
+            self.name,
+            self.pid_file().display()
+        );
+        std::fs::create_dir_all(&self.dir)
+            .with_context(|| format!("cannot make {}", self.dir.display()))?;
         let log = std::fs::OpenOptions::new()
             .create(true)
             .append(true)
@@ -103,8 +115,11 @@ impl Daemon {
             .process_group(0)
             .spawn()
             .with_context(|| format!("cannot start {} for {}", program.display(), self.name))?;
-        let pid = child.id().with_context(|| format!("{} ended at once", self.name))?;
-        let who = identify(pid).with_context(|| format!("{} ended at once:\n{}", self.name, self.log_tail()))?;
+        let pid = child
+            .id()
+            .with_context(|| format!("{} ended at once", self.name))?;
+        let who = identify(pid)
+            .with_context(|| format!("{} ended at once:\n{}", self.name, self.log_tail()))?;
         std::fs::write(self.pid_file(), serde_json::to_string(&who)?)?;
         Ok(())
     }
@@ -155,10 +170,18 @@ impl Daemon {
                 return Ok(());
             }
             if !self.alive() {
-                bail!("{} ended while starting; the end of its log:\n{}", self.name, self.log_tail());
+                bail!(
+                    "{} ended while starting; the end of its log:\n{}",
+                    self.name,
+                    self.log_tail()
+                );
             }
             if Instant::now() > end {
-                bail!("{} was not ready after {patience:?}; the end of its log:\n{}", self.name, self.log_tail());
+                bail!(
+                    "{} was not ready after {patience:?}; the end of its log:\n{}",
+                    self.name,
+                    self.log_tail()
+                );
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
@@ -201,9 +224,16 @@ pub async fn sweep(dir: &Path) -> Result<Vec<String>> {
     running.sort_by(|a, b| b.cmp(a));
     let mut names = Vec::new();
     for (_, file) in running {
-        let name = file.file_name().map(|name| name.to_string_lossy().replace(PID_ENDING, "")).unwrap_or_default();
+        let name = file
+            .file_name()
+            .map(|name| name.to_string_lossy().replace(PID_ENDING, ""))
+            .unwrap_or_default();
         // SIGINT would be ignored by some; Postgres takes SIGTERM as "wait for the clients", so it gets its own word.
-        let signal = if name == "postgres" { Signal::Int } else { Signal::Term };
+        let signal = if name == "postgres" {
+            Signal::Int
+        } else {
+            Signal::Term
+        };
         stop_by_file(&file, signal, Duration::from_secs(20)).await?;
         names.push(name);
     }
@@ -229,7 +259,10 @@ pub async fn kill(pid: u32, signal: Signal) -> Result<()> {
         .status()
         .await
         .context("cannot run sh")?;
-    ensure!(status.success() || identify(pid).is_none(), "cannot send {word} to process {pid}");
+    ensure!(
+        status.success() || identify(pid).is_none(),
+        "cannot send {word} to process {pid}"
+    );
     Ok(())
 }
 
@@ -239,9 +272,17 @@ pub async fn kill(pid: u32, signal: Signal) -> Result<()> {
 /// With the command, its exit status and its error output if it fails.
 pub async fn run(command: &mut Command) -> Result<String> {
     let shown = format!("{:?}", command.as_std());
-    let output = command.stdin(Stdio::null()).output().await.with_context(|| format!("cannot run {shown}"))?;
+    let output = command
+        .stdin(Stdio::null())
+        .output()
+        .await
+        .with_context(|| format!("cannot run {shown}"))?;
     if !output.status.success() {
-        bail!("{shown} failed ({}):\n{}", output.status, String::from_utf8_lossy(&output.stderr).trim_end());
+        bail!(
+            "{shown} failed ({}):\n{}",
+            output.status,
+            String::from_utf8_lossy(&output.stderr).trim_end()
+        );
     }
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
@@ -252,7 +293,11 @@ pub async fn run(command: &mut Command) -> Result<String> {
 /// With the program's name, exit status and error output if it fails. The input, which may be a password, is not shown.
 pub async fn run_with_input(command: &mut Command, input: &[u8]) -> Result<String> {
     use tokio::io::AsyncWriteExt;
-    let program = command.as_std().get_program().to_string_lossy().into_owned();
+    let program = command
+        .as_std()
+        .get_program()
+        .to_string_lossy()
+        .into_owned();
     let mut child = command
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -264,7 +309,11 @@ pub async fn run_with_input(command: &mut Command, input: &[u8]) -> Result<Strin
     drop(stdin);
     let output = child.wait_with_output().await?;
     if !output.status.success() {
-        bail!("{program} failed ({}):\n{}", output.status, String::from_utf8_lossy(&output.stderr).trim_end());
+        bail!(
+            "{program} failed ({}):\n{}",
+            output.status,
+            String::from_utf8_lossy(&output.stderr).trim_end()
+        );
     }
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
@@ -274,7 +323,8 @@ pub async fn run_with_input(command: &mut Command, input: &[u8]) -> Result<Strin
 /// # Errors
 /// If the machine has none left.
 pub fn free_port() -> Result<u16> {
-    let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).context("no free port on 127.0.0.1")?;
+    let listener =
+        std::net::TcpListener::bind(("127.0.0.1", 0)).context("no free port on 127.0.0.1")?;
     Ok(listener.local_addr()?.port())
 }
 
@@ -285,7 +335,9 @@ pub fn free_port() -> Result<u16> {
 pub fn random_word() -> Result<String> {
     use std::io::Read;
     let mut bytes = [0_u8; 16];
-    std::fs::File::open("/dev/urandom").and_then(|mut file| file.read_exact(&mut bytes)).context("/dev/urandom")?;
+    std::fs::File::open("/dev/urandom")
+        .and_then(|mut file| file.read_exact(&mut bytes))
+        .context("/dev/urandom")?;
     Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
@@ -336,7 +388,10 @@ fn identify(pid: u32) -> Option<Identity> {
         return None;
     }
     let started = fields.nth(18)?.parse().ok()?;
-    let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?.trim().to_owned();
+    let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id")
+        .ok()?
+        .trim()
+        .to_owned();
     Some(Identity { pid, started, boot })
 }
 
@@ -350,7 +405,10 @@ fn find_pid_files(dir: &Path, found: &mut Vec<PathBuf>) -> Result<()> {
         let path = entry.path();
         if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
             // Data folders are large and hold no pid files of ours.
-            if !matches!(path.file_name().and_then(|name| name.to_str()), Some("data" | "storage" | "repositories")) {
+            if !matches!(
+                path.file_name().and_then(|name| name.to_str()),
+                Some("data" | "storage" | "repositories")
+            ) {
                 find_pid_files(&path, found)?;
             }
         } else if path.to_string_lossy().ends_with(PID_ENDING) {
@@ -373,7 +431,10 @@ mod tests {
         command.arg("600");
         daemon.spawn(command).unwrap();
         let pid = Daemon::new(dir.path(), "sleeper").pid().unwrap();
-        assert!(daemon.spawn(Command::new("sleep")).is_err(), "a second start is refused");
+        assert!(
+            daemon.spawn(Command::new("sleep")).is_err(),
+            "a second start is refused"
+        );
         assert_eq!(sweep(dir.path()).await.unwrap(), ["sleeper"]);
         assert!(!daemon.alive());
         assert_eq!(identify(pid), None);
@@ -384,7 +445,15 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let me = identify(std::process::id()).unwrap();
         let file = dir.path().join("stale.pid.json");
-        std::fs::write(&file, serde_json::to_string(&Identity { started: me.started + 1, ..me }).unwrap()).unwrap();
+        std::fs::write(
+            &file,
+            serde_json::to_string(&Identity {
+                started: me.started + 1,
+                ..me
+            })
+            .unwrap(),
+        )
+        .unwrap();
         assert!(sweep(dir.path()).await.unwrap().is_empty());
         assert!(!file.exists());
     }

@@ -51,7 +51,10 @@ impl Mail {
     /// The first header of that name (any case).
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.iter().find(|(found, _)| found.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
+        self.headers
+            .iter()
+            .find(|(found, _)| found.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value.as_str())
     }
 }
 
@@ -68,7 +71,8 @@ impl Smtp {
             folder: dir.join("mails"),
             daemon: Daemon::new(dir, "smtp"),
         };
-        std::fs::create_dir_all(&smtp.folder).with_context(|| format!("cannot make {}", smtp.folder.display()))?;
+        std::fs::create_dir_all(&smtp.folder)
+            .with_context(|| format!("cannot make {}", smtp.folder.display()))?;
         std::fs::write(dir.join("smtp.py"), include_str!("smtp.py"))?;
         std::fs::write(dir.join("mail.py"), include_str!("mail.py"))?;
         let settings = serde_json::json!({
@@ -85,9 +89,13 @@ impl Smtp {
     /// If the port is taken meanwhile.
     pub async fn start_again(&self) -> Result<()> {
         let mut command = Command::new(PYTHON);
-        command.arg(self.daemon.dir.join("smtp.py")).arg(self.daemon.dir.join("smtp.json"));
+        command
+            .arg(self.daemon.dir.join("smtp.py"))
+            .arg(self.daemon.dir.join("smtp.json"));
         self.daemon.spawn(command)?;
-        self.daemon.wait_ready(Duration::from_secs(20), || greets(self.port)).await
+        self.daemon
+            .wait_ready(Duration::from_secs(20), || greets(self.port))
+            .await
     }
 
     /// Stops it.
@@ -118,7 +126,10 @@ impl Smtp {
         if files.is_empty() {
             return Ok(Vec::new());
         }
-        let printed = run(Command::new(PYTHON).arg(self.daemon.dir.join("mail.py")).args(files)).await?;
+        let printed = run(Command::new(PYTHON)
+            .arg(self.daemon.dir.join("mail.py"))
+            .args(files))
+        .await?;
         serde_json::from_str(&printed).context("the mail reader printed something else")
     }
 }
@@ -126,10 +137,16 @@ impl Smtp {
 /// Whether a server says 220 there.
 async fn greets(port: u16) -> bool {
     let greeting = async {
-        let mut stream = tokio::net::TcpStream::connect(("127.0.0.1", port)).await.ok()?;
+        let mut stream = tokio::net::TcpStream::connect(("127.0.0.1", port))
+            .await
+            .ok()?;
         let mut first = [0_u8; 3];
         stream.read_exact(&mut first).await.ok()?;
         Some(&first == b"220")
     };
-    tokio::time::timeout(Duration::from_secs(2), greeting).await.ok().flatten().unwrap_or(false)
+    tokio::time::timeout(Duration::from_secs(2), greeting)
+        .await
+        .ok()
+        .flatten()
+        .unwrap_or(false)
 }

@@ -29,15 +29,24 @@ pub(super) async fn make(
     registry: &Registry,
 ) -> Result<String> {
     ensure_base(engine, recipe, cache).await?;
-    let context = tempfile::Builder::new().prefix("context-").tempdir_in(cache)?;
+    let context = tempfile::Builder::new()
+        .prefix("context-")
+        .tempdir_in(cache)?;
     let archive = download(&image.archive, &cache.join("downloads")).await?;
     let unpacked = context.path().join("archive");
     std::fs::create_dir(&unpacked)?;
-    run(Command::new("tar").args(["-xzf".as_ref(), archive.as_os_str(), "-C".as_ref(), unpacked.as_os_str()]).args([
-        "--strip-components=1",
-        "--no-same-owner",
-        "--no-same-permissions",
-    ]))
+    run(Command::new("tar")
+        .args([
+            "-xzf".as_ref(),
+            archive.as_os_str(),
+            "-C".as_ref(),
+            unpacked.as_os_str(),
+        ])
+        .args([
+            "--strip-components=1",
+            "--no-same-owner",
+            "--no-same-permissions",
+        ]))
     .await?;
     let dockerfile = format!(
         "FROM {}\nLABEL seaworthy-world.recipe=\"{}\"\n{}",
@@ -48,20 +57,30 @@ pub(super) async fn make(
     std::fs::write(context.path().join("Dockerfile"), dockerfile)?;
     // This name is kept, so that the engine keeps the layers between runs.
     let kept = format!("seaworthy-world/{}", image.name());
-    run(engine.docker().args(["build", "-q", "--network", "none", "-t", &kept]).arg(context.path())).await?;
+    run(engine
+        .docker()
+        .args(["build", "-q", "--network", "none", "-t", &kept])
+        .arg(context.path()))
+    .await?;
     let pushed = format!("{}/{MIRROR}/{}", registry.address, image.name());
     run(engine.docker().args(["tag", &kept, &pushed])).await?;
     run(engine.docker().args(["push", "-q", &pushed])).await?;
     run(engine.docker().args(["rmi", "--no-prune", &pushed])).await?;
     let repository = format!("{MIRROR}/{}", image.repository);
-    registry.digest(&repository, &image.tag).await?.context("pushed, but the registry does not know it")
+    registry
+        .digest(&repository, &image.tag)
+        .await?
+        .context("pushed, but the registry does not know it")
 }
 
 /// Imports the root file system unless the engine has it.
 async fn ensure_base(engine: &Engine, recipe: &Recipe, cache: &Path) -> Result<()> {
     let reference = recipe.base.reference();
     let mut known = engine.docker();
-    known.args(["image", "inspect", &reference]).stdout(Stdio::null()).stderr(Stdio::null());
+    known
+        .args(["image", "inspect", &reference])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
     if known.status().await?.success() {
         return Ok(());
     }
@@ -76,8 +95,15 @@ async fn ensure_base(engine: &Engine, recipe: &Recipe, cache: &Path) -> Result<(
         .env("SOURCE_DATE_EPOCH", EPOCH)
         .args(["--quiet", "--mode=root", "--variant=apt", "--format=tar"])
         .arg(format!("--include={}", base.packages.join(",")))
-        .args(["--aptopt=Acquire::Languages \"none\"", "--dpkgopt=force-unsafe-io"])
-        .args(base.exclude.iter().map(|path| format!("--dpkgopt=path-exclude={path}")))
+        .args([
+            "--aptopt=Acquire::Languages \"none\"",
+            "--dpkgopt=force-unsafe-io",
+        ])
+        .args(
+            base.exclude
+                .iter()
+                .map(|path| format!("--dpkgopt=path-exclude={path}")),
+        )
         .arg(format!("--essential-hook={}", base.before))
         .arg(format!("--customize-hook={}", base.after))
         .arg(&base.suite)
@@ -92,14 +118,21 @@ async fn ensure_base(engine: &Engine, recipe: &Recipe, cache: &Path) -> Result<(
         .arg(&tar)
         .arg(&reference))
     .await?;
-    eprintln!("world: made the root file system in {:.1} s", start.elapsed().as_secs_f64());
+    eprintln!(
+        "world: made the root file system in {:.1} s",
+        start.elapsed().as_secs_f64()
+    );
     Ok(())
 }
 
 /// The archive in the download folder, its checksum right.
 async fn download(archive: &Archive, folder: &Path) -> Result<PathBuf> {
     std::fs::create_dir_all(folder)?;
-    let name = archive.path.rsplit('/').next().context("an archive path without a name")?;
+    let name = archive
+        .path
+        .rsplit('/')
+        .next()
+        .context("an archive path without a name")?;
     let file = folder.join(name);
     if file.exists() && sha512(&file).await? == archive.sha512 {
         return Ok(file);
@@ -108,30 +141,55 @@ async fn download(archive: &Archive, folder: &Path) -> Result<PathBuf> {
     let url = format!("{}/{}", central.trim_end_matches('/'), archive.path);
     let partial = folder.join(format!("{name}.partial"));
     run(Command::new("curl")
-        .args(["--fail", "--silent", "--show-error", "--location", "--retry", "3", "--output"])
+        .args([
+            "--fail",
+            "--silent",
+            "--show-error",
+            "--location",
+            "--retry",
+            "3",
+            "--output",
+        ])
         .arg(&partial)
         .arg(&url))
     .await
     .context("set MAVEN_CENTRAL to a mirror of Maven Central if this machine cannot reach it")?;
     let found = sha512(&partial).await?;
-    ensure!(found == archive.sha512, "{url} has the checksum {found}, not {}", archive.sha512);
+    ensure!(
+        found == archive.sha512,
+        "{url} has the checksum {found}, not {}",
+        archive.sha512
+    );
     std::fs::rename(&partial, &file)?;
     Ok(file)
 }
 
 async fn sha512(file: &Path) -> Result<String> {
     let printed = run(Command::new("sha512sum").arg(file)).await?;
-    Ok(printed.split_whitespace().next().unwrap_or_default().to_owned())
+    Ok(printed
+        .split_whitespace()
+        .next()
+        .unwrap_or_default()
+        .to_owned())
 }
 
 /// One-line apt sources for `suite`, from where this machine has its own packages.
 fn apt_sources(suite: &str) -> Vec<String> {
     let mut texts = vec![std::fs::read_to_string("/etc/apt/sources.list").unwrap_or_default()];
-    for entry in std::fs::read_dir("/etc/apt/sources.list.d").into_iter().flatten().flatten() {
+    for entry in std::fs::read_dir("/etc/apt/sources.list.d")
+        .into_iter()
+        .flatten()
+        .flatten()
+    {
         texts.push(std::fs::read_to_string(entry.path()).unwrap_or_default());
     }
     let known: Vec<(String, String)> = texts.iter().flat_map(|text| parse_sources(text)).collect();
-    let uri = |wanted: &str| known.iter().find(|(_, suite)| suite == wanted).map(|(uri, _)| uri.clone());
+    let uri = |wanted: &str| {
+        known
+            .iter()
+            .find(|(_, suite)| suite == wanted)
+            .map(|(uri, _)| uri.clone())
+    };
     let main = uri(suite).unwrap_or_else(|| "http://deb.debian.org/debian".to_owned());
     let security = format!("{suite}-security");
     let mut sources = vec![format!("deb {main} {suite} main")];
@@ -149,22 +207,34 @@ fn parse_sources(text: &str) -> Vec<(String, String)> {
     for stanza in text.split("\n\n") {
         let field = |name: &str| -> Vec<String> {
             let line = stanza.lines().find_map(|line| line.strip_prefix(name));
-            line.unwrap_or_default().split_whitespace().map(str::to_owned).collect()
+            line.unwrap_or_default()
+                .split_whitespace()
+                .map(str::to_owned)
+                .collect()
         };
-        let main = field("Components:").iter().any(|component| component == "main");
+        let main = field("Components:")
+            .iter()
+            .any(|component| component == "main");
         if main && field("Types:").iter().any(|kind| kind == "deb") && field("Enabled:") != ["no"] {
             for uri in field("URIs:") {
-                found.extend(field("Suites:").into_iter().map(|suite| (uri.clone(), suite)));
+                found.extend(
+                    field("Suites:")
+                        .into_iter()
+                        .map(|suite| (uri.clone(), suite)),
+                );
             }
         }
     }
     for line in text.lines() {
-        let Some(rest) = line.trim().strip_prefix("deb ") else { continue };
+        let Some(rest) = line.trim().strip_prefix("deb ") else {
+            continue;
+        };
         let rest = match rest.trim_start().strip_prefix('[') {
             Some(options) => options.split_once(']').map_or("", |(_, rest)| rest),
             None => rest,
         };
-        if let [uri, suite, components @ ..] = rest.split_whitespace().collect::<Vec<_>>().as_slice()
+        if let [uri, suite, components @ ..] =
+            rest.split_whitespace().collect::<Vec<_>>().as_slice()
             && components.contains(&"main")
         {
             found.push(((*uri).to_owned(), (*suite).to_owned()));

@@ -1,5 +1,12 @@
 //! Seaworthy: a merge request becomes a tested, self-describing image in the QA registry, and a mail.
 
+pub mod ansi;
+pub mod build_log;
+pub mod clients;
 pub mod config;
+pub mod definition;
+pub mod dockerfile;
+pub mod maven;
 pub mod model;
 pub mod store;
+pub mod wake;

@@ -1,1 +1,5 @@
+//! All integration tests in one binary: one link step.
 
+mod engine_client;
+mod engine_registry;
+mod git_client;

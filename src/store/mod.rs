@@ -57,3 +57,18 @@ where
         source: Box::new(error),
     })
 }
+
+/// Sends wake-ups to the other processes (see [`crate::wake`]).
+///
+/// # Errors
+/// Postgres cannot be reached.
+pub async fn notify(pool: &PgPool, channel: &str, payloads: &[String]) -> Result<()> {
+    sqlx::query!(
+        "select pg_notify($1, payload) from unnest($2::text[]) as u (payload)",
+        channel,
+        payloads
+    )
+    .execute(pool)
+    .await?;
+    Ok(())
+}

@@ -120,6 +120,24 @@ pub fn read(body: &[u8]) -> Event {
     }
 }
 
+impl Event {
+    /// The merge request that it is about: project and number.
+    pub fn key(&self) -> Option<(ProjectId, i64)> {
+        match self {
+            Self::MergeRequest(event) => event.key,
+            _ => None,
+        }
+    }
+
+    /// The merge request that it tells of, if it tells enough.
+    pub fn merge_request(&self) -> Option<&MergeRequest> {
+        match self {
+            Self::MergeRequest(event) => event.merge_request.as_ref().ok(),
+            _ => None,
+        }
+    }
+}
+
 impl MergeRequestEvent {
     /// A merge request that stands in GitLab's list of open ones.
     pub fn listed(merge_request: MergeRequest) -> Self {

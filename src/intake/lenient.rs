@@ -232,7 +232,17 @@ mod tests {
 
     #[test]
     fn every_kind_of_value_is_taken_anywhere() {
-        for value in ["null", "true", "-1", "18446744073709551615", "1.5", "1e300", r#""x""#, "[[1],{}]", r#"{"iid":[7]}"#] {
+        for value in [
+            "null",
+            "true",
+            "-1",
+            "18446744073709551615",
+            "1.5",
+            "1e300",
+            r#""x""#,
+            "[[1],{}]",
+            r#"{"iid":[7]}"#,
+        ] {
             for field in ["scalar", "part", "keys", "unknown"] {
                 read(&format!(r#"{{"{field}":{value}}}"#));
             }
@@ -250,6 +260,9 @@ mod tests {
         assert_eq!(read("{}").scalar.kind(), "missing");
         let inner = read(r#"{"part":{"iid":3,"more":[]}}"#).part.0.expect("an object");
         assert_eq!(inner.iid, Scalar::Int(3));
-        assert_eq!(read(r#"{"keys":{"title":{"a":1},"labels":[]}}"#).keys.0, ["title", "labels"]);
+        assert_eq!(
+            read(r#"{"keys":{"title":{"a":1},"labels":[]}}"#).keys.0,
+            ["title", "labels"]
+        );
     }
 }

@@ -5,10 +5,7 @@ const LONGEST: usize = 300;
 
 /// Without control characters and shortened.
 pub fn clean(text: &str) -> String {
-    text.chars()
-        .filter(|c| !c.is_control())
-        .take(LONGEST)
-        .collect()
+    text.chars().filter(|c| !c.is_control()).take(LONGEST).collect()
 }
 
 /// On one line: control characters become spaces, and it is shortened.
@@ -29,7 +26,8 @@ pub fn branch_problem(name: &str) -> Option<&'static str> {
         Some("has no length that Git allows")
     } else if name.contains(forbidden) {
         Some("holds a character that Git does not allow")
-    } else if name.starts_with('-') || name == "@" || name.contains("..") || name.contains("@{") || name.ends_with('.') {
+    } else if name.starts_with('-') || name == "@" || name.contains("..") || name.contains("@{") || name.ends_with('.')
+    {
         Some("has a form that Git does not allow")
     } else if name
         .split('/')
@@ -58,8 +56,8 @@ mod tests {
             assert_eq!(branch_problem(good), None, "{good}");
         }
         for bad in [
-            "", "-x", "a b", "a..b", "a:b", "*", "a^", "a~1", "/a", "a/", "a//b", ".a", "a/.b", "a.lock", "a.", "@", "a@{1}",
-            "a\\b", "a\u{0}", "a[b",
+            "", "-x", "a b", "a..b", "a:b", "*", "a^", "a~1", "/a", "a/", "a//b", ".a", "a/.b", "a.lock", "a.", "@",
+            "a@{1}", "a\\b", "a\u{0}", "a[b",
         ] {
             assert!(branch_problem(bad).is_some(), "{bad:?} was taken for a branch");
         }

@@ -180,7 +180,13 @@ mod tests {
         assert_eq!(check(signed("another", AT, SIGNATURE), BODY), wrong);
         assert_eq!(check(signed(ID, AT + 1, SIGNATURE), BODY), wrong);
         assert_eq!(check(signed(ID, AT, SIGNATURE), b"{}"), wrong);
-        for garbage in ["", "v1,", "v1,!!", "v2,Yf7S", "Yf7S/xy0a0e1FJjPF7MMuiZMQuHrwUb0jZmhALrhpbU="] {
+        for garbage in [
+            "",
+            "v1,",
+            "v1,!!",
+            "v2,Yf7S",
+            "Yf7S/xy0a0e1FJjPF7MMuiZMQuHrwUb0jZmhALrhpbU=",
+        ] {
             assert_eq!(check(signed(ID, AT, garbage), BODY), wrong, "{garbage:?}");
         }
     }

@@ -9,7 +9,15 @@ const LONGEST: usize = 255;
 
 /// Names of headers that carry a secret, or do so in somebody's proxy: a hook may have headers of its own.
 const TELLING: [&str; 9] = [
-    "token", "secret", "password", "passwd", "authorization", "cookie", "api-key", "apikey", "credential",
+    "token",
+    "secret",
+    "password",
+    "passwd",
+    "authorization",
+    "cookie",
+    "api-key",
+    "apikey",
+    "credential",
 ];
 
 /// The headers as an object of texts. Left out is what may be a secret, by its name or because it holds one of

@@ -69,7 +69,9 @@ impl Hooks {
 
 impl fmt::Debug for Hooks {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Hooks").field("public_url", &self.public_url).finish_non_exhaustive()
+        f.debug_struct("Hooks")
+            .field("public_url", &self.public_url)
+            .finish_non_exhaustive()
     }
 }
 

@@ -31,7 +31,7 @@ use crate::model::DeliveryId;
 use crate::store::StoreError;
 use crate::store::deliveries::{self, NewDelivery};
 
-/// How long the database is waited for: below the ten seconds that GitLab waits for us.
+/// What [`Hooks::patience`] is.
 const PATIENCE: Duration = Duration::from_secs(8);
 /// Pause between two tries to store.
 const PAUSE: Duration = Duration::from_millis(200);
@@ -44,6 +44,8 @@ pub struct Hooks {
     pub settings: config::Webhook,
     /// `server.public_url`: the delivery's address begins with it.
     pub public_url: String,
+    /// How long the database is waited for: below the ten seconds that GitLab waits for us.
+    pub patience: Duration,
     /// Called when a delivery is stored: somebody should look at the intake lane.
     pub wake: Box<dyn Fn() + Send + Sync>,
     refusals: Refusals,
@@ -61,6 +63,7 @@ impl Hooks {
             pool,
             settings,
             public_url: public_url.into(),
+            patience: PATIENCE,
             wake: Box::new(wake),
             refusals: Refusals::default(),
         }
@@ -81,7 +84,7 @@ pub fn routes(hooks: Arc<Hooks>) -> Router {
 }
 
 async fn receive(State(hooks): State<Arc<Hooks>>, request: Request) -> Response {
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + hooks.patience;
     match accept(&hooks, request, deadline).await {
         Ok(id) => {
             (hooks.wake)();
@@ -135,9 +138,8 @@ async fn store(pool: &PgPool, new: &NewDelivery<'_>, deadline: Instant) -> Resul
         if Instant::now() + PAUSE >= deadline {
             tracing::error!(
                 error,
-                "a webhook delivery is lost: the database could not be reached for {} s; the comparison with GitLab's \
-                 open merge requests will make up for it",
-                PATIENCE.as_secs()
+                "a webhook delivery is lost: the database could not be reached in time; the comparison with GitLab's \
+                 open merge requests will make up for it"
             );
             return Err(No::DatabaseAway);
         }

@@ -97,7 +97,10 @@ impl Mailer {
         }
         Ok(Self {
             transport: transport.build(),
-            from: smtp.from.parse().map_err(|error| wrong(format!("smtp.from = {:?}: {error}", smtp.from)))?,
+            from: smtp
+                .from
+                .parse()
+                .map_err(|error| wrong(format!("smtp.from = {:?}: {error}", smtp.from)))?,
             server,
         })
     }
@@ -142,8 +145,10 @@ impl Mailer {
     }
 
     fn message(&self, mail: &Mail) -> Result<Message, MailError> {
-        let to: Mailbox =
-            mail.to.parse().map_err(|error| self.wrong(true, format!("{:?} is no mail address: {error}", mail.to)))?;
+        let to: Mailbox = mail
+            .to
+            .parse()
+            .map_err(|error| self.wrong(true, format!("{:?} is no mail address: {error}", mail.to)))?;
         let mut builder = Message::builder()
             .from(self.from.clone())
             .to(to)

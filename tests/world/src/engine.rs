@@ -209,11 +209,7 @@ impl Engine {
         pids.filter(|pid| {
             let words = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
             let words = String::from_utf8_lossy(&words).into_owned();
-            words.contains(&place)
-                && words
-                    .split('\0')
-                    .next()
-                    .is_some_and(|program| program.contains(name))
+            words.contains(&place) && words.split('\0').next().is_some_and(|program| program.contains(name))
         })
         .collect()
     }
@@ -290,16 +286,14 @@ impl Leftovers {
             if file.exists() {
                 let engine: Engine = serde_json::from_slice(&std::fs::read(&file)?)
                     .with_context(|| format!("{} describes no engine", file.display()))?;
-                if engine.daemon.as_ref().is_some_and(|daemon| !daemon.alive()) && engine.unclean()
-                {
+                if engine.daemon.as_ref().is_some_and(|daemon| !daemon.alive()) && engine.unclean() {
                     // Only an engine ends the containers and networks of a killed one.
                     engine.launch().await?;
                 }
                 engine.stop().await?;
             } else if depth > 0 {
                 let below = std::fs::read_dir(&folder).into_iter().flatten().flatten();
-                let only_folders =
-                    below.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
+                let only_folders = below.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
                 folders.extend(only_folders.map(|entry| (entry.path(), depth - 1)));
             }
         }

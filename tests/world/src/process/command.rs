@@ -32,11 +32,7 @@ pub async fn run(command: &mut Command) -> Result<String> {
 /// With the program's name, exit status and error output if it fails. The input, which may be a password, is not shown.
 pub async fn run_with_input(command: &mut Command, input: &[u8]) -> Result<String> {
     use tokio::io::AsyncWriteExt;
-    let program = command
-        .as_std()
-        .get_program()
-        .to_string_lossy()
-        .into_owned();
+    let program = command.as_std().get_program().to_string_lossy().into_owned();
     let mut child = command
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -62,8 +58,7 @@ pub async fn run_with_input(command: &mut Command, input: &[u8]) -> Result<Strin
 /// # Errors
 /// If the machine has none left.
 pub fn free_port() -> Result<u16> {
-    let listener =
-        std::net::TcpListener::bind(("127.0.0.1", 0)).context("no free port on 127.0.0.1")?;
+    let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).context("no free port on 127.0.0.1")?;
     Ok(listener.local_addr()?.port())
 }
 

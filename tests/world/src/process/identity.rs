@@ -25,9 +25,7 @@ impl Owner {
     /// # Errors
     /// If `/proc` cannot be read.
     pub fn me() -> Result<Self> {
-        identify(std::process::id())
-            .map(Self)
-            .context("cannot read /proc/self")
+        identify(std::process::id()).map(Self).context("cannot read /proc/self")
     }
 
     /// Writes it down.

@@ -67,8 +67,7 @@ impl Daemon {
             self.name,
             self.pid_file().display()
         );
-        std::fs::create_dir_all(&self.dir)
-            .with_context(|| format!("cannot make {}", self.dir.display()))?;
+        std::fs::create_dir_all(&self.dir).with_context(|| format!("cannot make {}", self.dir.display()))?;
         let log = std::fs::OpenOptions::new()
             .create(true)
             .append(true)
@@ -82,11 +81,8 @@ impl Daemon {
             .process_group(0)
             .spawn()
             .with_context(|| format!("cannot start {} for {}", program.display(), self.name))?;
-        let pid = child
-            .id()
-            .with_context(|| format!("{} ended at once", self.name))?;
-        let who = identify(pid)
-            .with_context(|| format!("{} ended at once:\n{}", self.name, self.log_tail()))?;
+        let pid = child.id().with_context(|| format!("{} ended at once", self.name))?;
+        let who = identify(pid).with_context(|| format!("{} ended at once:\n{}", self.name, self.log_tail()))?;
         std::fs::write(self.pid_file(), serde_json::to_string(&who)?)?;
         Ok(())
     }
@@ -196,11 +192,7 @@ pub async fn sweep(dir: &Path) -> Result<Vec<String>> {
             .map(|name| name.to_string_lossy().replace(PID_ENDING, ""))
             .unwrap_or_default();
         // SIGINT would be ignored by some; Postgres takes SIGTERM as "wait for the clients", so it gets its own word.
-        let signal = if name == "postgres" {
-            Signal::Int
-        } else {
-            Signal::Term
-        };
+        let signal = if name == "postgres" { Signal::Int } else { Signal::Term };
         stop_by_file(&file, signal, Duration::from_secs(20)).await?;
         names.push(name);
     }

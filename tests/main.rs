@@ -8,4 +8,6 @@ mod findings;
 mod git_client;
 mod house;
 mod licences;
+mod resilience;
 mod road;
+mod secrets;

@@ -1,3 +1,4 @@
+<<<<<<< HEAD
 use super::*;
 use crate::model::{Person, ProjectId};
 
@@ -413,3 +414,6 @@ fn other_bodies_are_ignored_with_a_reason() {
     };
     assert_eq!(why(nothing), "not readable: an empty body");
 }
+=======
+
+>>>>>>> main

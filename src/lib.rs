@@ -2,6 +2,7 @@
 
 pub mod ansi;
 pub mod build_log;
+pub mod cli;
 pub mod clients;
 pub mod config;
 pub mod definition;
@@ -14,4 +15,5 @@ pub mod pipeline;
 pub mod queue;
 pub mod store;
 pub mod wake;
+pub mod web;
 pub mod webhook;

@@ -1,11 +1,15 @@
 //! All integration tests in one binary: one link step.
 
+mod architecture;
 mod engine_builders;
 mod engine_client;
 mod engine_registry;
 mod git_client;
 mod hooks;
+mod house;
 mod intake;
+mod licences;
 mod mutants;
 mod payloads;
+mod road;
 mod webhook;

@@ -50,13 +50,21 @@ pub async fn run(args: &Args, config: Config) -> anyhow::Result<ExitCode> {
     let stop = CancellationToken::new();
     let hub = Hub::new();
     let pool = store::connect(&config.database.url, config.database.max_connections)?;
-    let parts = if args.web_only { None } else { Some(assemble(&config, &hub, &pool)?) };
+    let parts = if args.web_only {
+        None
+    } else {
+        Some(assemble(&config, &hub, &pool)?)
+    };
 
     let listener = TcpListener::bind(config.server.listen)
         .await
         .with_context(|| format!("server.listen = {}: cannot listen there", config.server.listen))?;
     let state = web::AppState::new(pool.clone(), Arc::clone(&config), Arc::clone(&hub), stop.clone());
-    let router = if args.worker_only { web::health_router(state.clone()) } else { web::router(state.clone()) };
+    let router = if args.worker_only {
+        web::health_router(state.clone())
+    } else {
+        web::router(state.clone())
+    };
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
         listen = %listener.local_addr()?,
@@ -65,9 +73,12 @@ pub async fn run(args: &Args, config: Config) -> anyhow::Result<ExitCode> {
     );
     let shutdown = stop.clone();
     let server = tokio::spawn(
-        axum::serve(listener, router.into_make_service_with_connect_info::<std::net::SocketAddr>())
-            .with_graceful_shutdown(async move { shutdown.cancelled().await })
-            .into_future(),
+        axum::serve(
+            listener,
+            router.into_make_service_with_connect_info::<std::net::SocketAddr>(),
+        )
+        .with_graceful_shutdown(async move { shutdown.cancelled().await })
+        .into_future(),
     );
     let background = tokio::spawn(background(parts, state, Arc::clone(&hub), pool, config, stop.clone()));
 
@@ -80,7 +91,9 @@ pub async fn run(args: &Args, config: Config) -> anyhow::Result<ExitCode> {
             background.context("the workers broke")??;
             server.context("the web server broke")??;
         }
-        Err(_) => tracing::warn!("not everything stopped in {STOPPING:?}; what is left is swept away by the next process"),
+        Err(_) => {
+            tracing::warn!("not everything stopped in {STOPPING:?}; what is left is swept away by the next process")
+        }
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -97,7 +110,10 @@ async fn background(
     let installation = loop {
         match prepare(&pool).await {
             Ok(installation) => break installation,
-            Err(error) => tracing::warn!(error = format!("{error:#}"), "the database is not ready; tried again in 1 s"),
+            Err(error) => tracing::warn!(
+                error = format!("{error:#}"),
+                "the database is not ready; tried again in 1 s"
+            ),
         }
         tokio::select! {
             () = stop.cancelled() => return Ok(()),
@@ -133,7 +149,12 @@ fn assemble(config: &Arc<Config>, hub: &Arc<Hub>, pool: &store::PgPool) -> anyho
     }
     let mails = MailTemplates::load(overrides.map(|directory| directory.join("email")).as_deref())?;
     let certificates = Certificates::load(config.tls.ca_file.as_deref())?;
-    let gitlab = GitLab::new(&config.gitlab.url, &config.gitlab.token, config.gitlab.timeout, http::client(&certificates)?)?;
+    let gitlab = GitLab::new(
+        &config.gitlab.url,
+        &config.gitlab.token,
+        config.gitlab.timeout,
+        http::client(&certificates)?,
+    )?;
     let mailer = Mailer::new(&config.smtp, &certificates)?;
     let notifier = Notifier::new(
         pool.clone(),
@@ -151,8 +172,12 @@ fn assemble(config: &Arc<Config>, hub: &Arc<Hub>, pool: &store::PgPool) -> anyho
         gitlab,
         engine: engine(config)?,
         registry: Registry::new(config, &certificates),
-        workspaces: Workspaces::open(&config.storage.directory)
-            .with_context(|| format!("storage.directory = {}: cannot be used", config.storage.directory.display()))?,
+        workspaces: Workspaces::open(&config.storage.directory).with_context(|| {
+            format!(
+                "storage.directory = {}: cannot be used",
+                config.storage.directory.display()
+            )
+        })?,
         certificates,
         worker: worker_name(config),
         config: Arc::clone(config),
@@ -178,8 +203,12 @@ pub fn engine(config: &Config) -> anyhow::Result<Engine> {
 /// # Errors
 /// The directory for the mirrors cannot be made.
 pub fn git(config: &Config, certificates: &Certificates) -> anyhow::Result<Git> {
-    std::fs::create_dir_all(&config.storage.directory)
-        .with_context(|| format!("storage.directory = {}: cannot be made", config.storage.directory.display()))?;
+    std::fs::create_dir_all(&config.storage.directory).with_context(|| {
+        format!(
+            "storage.directory = {}: cannot be made",
+            config.storage.directory.display()
+        )
+    })?;
     let storage = std::fs::canonicalize(&config.storage.directory)?;
     let options = GitOptions {
         mirrors: storage.join("mirrors"),

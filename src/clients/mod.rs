@@ -6,4 +6,5 @@ pub mod engine;
 pub mod git;
 pub mod gitlab;
 pub mod http;
+pub mod mailer;
 pub mod registry;

@@ -77,8 +77,11 @@ pub struct Registry {
 impl Registry {
     /// Accounts and transports from the configuration; authorities from the system and the house.
     pub fn new(config: &Config, certificates: &Certificates) -> Self {
-        let hosts: Vec<String> =
-            config.mirror_hosts().chain([config.registry_host()]).map(str::to_owned).collect();
+        let hosts: Vec<String> = config
+            .mirror_hosts()
+            .chain([config.registry_host()])
+            .map(str::to_owned)
+            .collect();
         Self {
             roots: certificates.iter().map(|certificate| certificate.to_vec()).collect(),
             plain_http: hosts.iter().filter(|host| config.plain_http(host)).cloned().collect(),
@@ -96,7 +99,11 @@ impl Registry {
     pub async fn digest(&self, image: &str) -> Result<Option<Digest>, RegistryError> {
         let doing = format!("asking the registry for {image}");
         let asked = self.asked(image, &doing)?;
-        let answer = patiently(&doing, asked.client.fetch_manifest_digest(&asked.reference, &asked.auth)).await;
+        let answer = patiently(
+            &doing,
+            asked.client.fetch_manifest_digest(&asked.reference, &asked.auth),
+        )
+        .await;
         match answer {
             Ok(digest) => parse(&digest, &doing).map(Some),
             Err(Answer::NotThere) => Ok(None),
@@ -120,14 +127,22 @@ impl Registry {
         }
         let doing = format!("reading the configuration of {image}");
         let asked = self.asked(image, &doing)?;
-        let answer = patiently(&doing, asked.client.pull_manifest_and_config(&asked.reference, &asked.auth)).await;
+        let answer = patiently(
+            &doing,
+            asked.client.pull_manifest_and_config(&asked.reference, &asked.auth),
+        )
+        .await;
         let (manifest, digest, config) = match answer {
             Ok(found) => found,
             Err(Answer::NotThere) => return Ok(None),
             Err(Answer::Wrong(error)) => return Err(error),
         };
-        let file: File = serde_json::from_str(&config)
-            .map_err(|error| strange(&doing, format!("the configuration is not what the specification says: {error}")))?;
+        let file: File = serde_json::from_str(&config).map_err(|error| {
+            strange(
+                &doing,
+                format!("the configuration is not what the specification says: {error}"),
+            )
+        })?;
         Ok(Some(ImageConfig {
             digest: parse(&digest, &doing)?,
             config_digest: parse(&manifest.config.digest, &doing)?,
@@ -145,7 +160,14 @@ impl Registry {
         let doing = format!("greeting the registry at {repository}");
         let asked = self.asked(&image, &doing)?;
         // Against a token server the reason of a refusal shows only here.
-        match patiently(&doing, asked.client.auth(&asked.reference, &asked.auth, RegistryOperation::Pull)).await {
+        match patiently(
+            &doing,
+            asked
+                .client
+                .auth(&asked.reference, &asked.auth, RegistryOperation::Pull),
+        )
+        .await
+        {
             Err(Answer::Wrong(error)) => Err(error),
             _ => self.digest(&image).await.map(drop),
         }
@@ -159,9 +181,7 @@ impl Registry {
         })?;
         let host = reference.registry();
         let auth = match self.accounts.get(host) {
-            Some(account) => {
-                RegistryAuth::Basic(account.username.clone(), account.password.expose_secret().to_owned())
-            }
+            Some(account) => RegistryAuth::Basic(account.username.clone(), account.password.expose_secret().to_owned()),
             None => RegistryAuth::Anonymous,
         };
         let config = ClientConfig {
@@ -180,7 +200,11 @@ impl Registry {
             ..ClientConfig::default()
         };
         let client = Client::try_from(config).map_err(|error| strange(doing, error.to_string()))?;
-        Ok(Asked { client, reference, auth })
+        Ok(Asked {
+            client,
+            reference,
+            auth,
+        })
     }
 }
 
@@ -195,10 +219,7 @@ enum Answer {
     Wrong(RegistryError),
 }
 
-async fn patiently<T>(
-    doing: &str,
-    call: impl Future<Output = Result<T, OciDistributionError>>,
-) -> Result<T, Answer> {
+async fn patiently<T>(doing: &str, call: impl Future<Output = Result<T, OciDistributionError>>) -> Result<T, Answer> {
     match tokio::time::timeout(PATIENCE, call).await {
         Ok(Ok(answer)) => Ok(answer),
         Ok(Err(error)) => Err(classify(doing, &error)),
@@ -218,7 +239,11 @@ fn classify(doing: &str, error: &OciDistributionError) -> Answer {
         E::ServerError { code: 404, .. } => return Answer::NotThere,
         E::RegistryError { envelope, .. } => {
             let is = |wanted: &[OciErrorCode]| envelope.errors.iter().any(|error| wanted.contains(&error.code));
-            if is(&[OciErrorCode::ManifestUnknown, OciErrorCode::NameUnknown, OciErrorCode::NotFound]) {
+            if is(&[
+                OciErrorCode::ManifestUnknown,
+                OciErrorCode::NameUnknown,
+                OciErrorCode::NotFound,
+            ]) {
                 return Answer::NotThere;
             }
             if is(&[OciErrorCode::Unauthorized, OciErrorCode::Denied]) {
@@ -232,9 +257,10 @@ fn classify(doing: &str, error: &OciDistributionError) -> Answer {
         E::UnauthorizedError { .. } | E::AuthenticationFailure(_) | E::ServerError { code: 401 | 403, .. } => {
             (RegistryErrorKind::Refused, refused.to_owned())
         }
-        E::ServerError { code, message, .. } if matches!(code, 408 | 429 | 500..=599) => {
-            (RegistryErrorKind::Unreachable, format!("it answers {code}: {}", message.trim()))
-        }
+        E::ServerError { code, message, .. } if matches!(code, 408 | 429 | 500..=599) => (
+            RegistryErrorKind::Unreachable,
+            format!("it answers {code}: {}", message.trim()),
+        ),
         E::RequestError(error) => (RegistryErrorKind::Unreachable, explain_chain(error)),
         E::IoError(error) => (RegistryErrorKind::Unreachable, error.to_string()),
         other => (RegistryErrorKind::Strange, other.to_string()),
@@ -247,7 +273,9 @@ fn classify(doing: &str, error: &OciDistributionError) -> Answer {
 }
 
 fn parse(digest: &str, doing: &str) -> Result<Digest, RegistryError> {
-    digest.parse().map_err(|error: crate::model::Invalid| strange(doing, error.to_string()))
+    digest
+        .parse()
+        .map_err(|error: crate::model::Invalid| strange(doing, error.to_string()))
 }
 
 fn strange(doing: &str, cause: String) -> RegistryError {

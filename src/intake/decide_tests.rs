@@ -1,3 +1,5 @@
+//! Each rule of the decision, and the words it is told in.
+
 use super::*;
 use crate::model::{Person, ProjectId};
 

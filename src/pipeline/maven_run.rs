@@ -3,7 +3,6 @@
 //! Starting Maven a second time costs more than all the tests of a small project, so the stages are told apart by what
 //! Maven prints. The run goes on in a task of its own while stage "unit test" ends and stage "package" begins.
 
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::oneshot;
@@ -97,9 +96,4 @@ impl Drop for MavenRun {
         // The container itself is removed at the end of the run, by its owner's labels.
         self.task.abort();
     }
-}
-
-/// Where the reports of a run are put.
-pub(super) fn reports_directory(run: &Run) -> PathBuf {
-    run.workspace.results().join("reports")
 }

@@ -79,3 +79,11 @@ pub async fn notify(pool: &PgPool, channel: &str, payloads: &[String]) -> Result
     .await?;
     Ok(())
 }
+
+/// The mark of this installation: lower-case letters and digits.
+///
+/// # Errors
+/// Postgres cannot be reached.
+pub async fn installation(pool: &PgPool) -> Result<String> {
+    sqlx::query_scalar!("select id from installation").fetch_one(pool).await
+}

@@ -23,11 +23,15 @@ pub(in crate::pipeline) async fn package(run: &Run, tested: Tested) -> Result<Pa
         mut maven,
         ended,
     } = tested;
-    if ended.is_none() {
-        let ended = maven.ended(run).await?;
-        report = understand(run, &maven, &ended).await?;
-    }
-    let found = build_container::look(&maven.container).await?;
+    let found = match ended {
+        Some(found) => found,
+        None => {
+            let ended = maven.ended(run).await?;
+            let (all, found) = understand(run, &maven, &ended).await?;
+            report = all;
+            found
+        }
+    };
     let chosen = choose(run, &maven, &found)?;
     let directory = run.workspace.results().join("war");
     build_container::fetch_file(run, &maven.container, &chosen, &directory).await?;

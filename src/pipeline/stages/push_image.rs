@@ -60,7 +60,9 @@ async fn earlier(run: &Run, reference: &str) -> Result<Option<Pushed>, StageErro
         return Ok(None);
     };
     let Some(found) = run.parts.registry.config(reference).await? else {
-        return Err(StageError::world(format!("{reference} was in the registry a moment ago and is not now")));
+        return Err(StageError::world(format!(
+            "{reference} was in the registry a moment ago and is not now"
+        )));
     };
     let other = || {
         StageError::broken_world(format!(

@@ -47,12 +47,20 @@ impl Engine {
     pub async fn ensure(dir: &Path) -> Result<Self> {
         let host = default_host();
         if answers(&host).await {
-            return Ok(Self { host, daemon: None, private: None });
+            return Ok(Self {
+                host,
+                daemon: None,
+                private: None,
+            });
         }
         if host != format!("unix://{SOCKET}") {
             bail!("no engine answers at DOCKER_HOST={host}; start it, or unset DOCKER_HOST");
         }
-        let engine = Self { host, daemon: Some(Daemon::new(dir, "dockerd")), private: None };
+        let engine = Self {
+            host,
+            daemon: Some(Daemon::new(dir, "dockerd")),
+            private: None,
+        };
         engine.launch().await?;
         Ok(engine)
     }
@@ -69,7 +77,11 @@ impl Engine {
         let engine = Self {
             host: format!("unix://{}/docker.sock", dir.display()),
             daemon: Some(Daemon::new(dir, "dockerd")),
-            private: Some(Private { dir: dir.to_owned(), pool: format!("10.213.{third}.0/20"), mark }),
+            private: Some(Private {
+                dir: dir.to_owned(),
+                pool: format!("10.213.{third}.0/20"),
+                mark,
+            }),
         };
         // Written first: whoever finds the folder later can take down whatever of it came up.
         std::fs::write(dir.join(FILE), serde_json::to_string(&engine)?)?;
@@ -98,20 +110,32 @@ impl Engine {
     #[must_use]
     pub fn docker(&self) -> Command {
         let mut command = Command::new("docker");
-        command.env("PATH", search_path()).env("DOCKER_HOST", &self.host).env_remove("DOCKER_CONTEXT");
+        command
+            .env("PATH", search_path())
+            .env("DOCKER_HOST", &self.host)
+            .env_remove("DOCKER_CONTEXT");
         command
     }
 
-    /// Stops the engine if the world started it, in order; otherwise does nothing.
+    /// Stops the engine if the world started it, in order; otherwise does nothing. A private one loses its containers
+    /// and networks with that, since their bridges would stay on this machine.
     ///
     /// # Errors
     /// If it cannot be stopped.
     pub async fn stop(&self) -> Result<()> {
         if let Some(daemon) = &self.daemon {
-            daemon.stop(Signal::Term, Duration::from_secs(60)).await?;
-            if let Some(pid) = self.containerd() {
-                kill(pid, Signal::Term).await?;
+            if self.private.is_some() && daemon.alive() {
+                let containers = run(self.docker().args(["ps", "--all", "--quiet"])).await?;
+                if !containers.trim().is_empty() {
+                    run(self
+                        .docker()
+                        .args(["rm", "--force", "--volumes"])
+                        .args(containers.split_whitespace()))
+                    .await?;
+                }
+                run(self.docker().args(["network", "prune", "--force"])).await?;
             }
+            daemon.stop(Signal::Term, Duration::from_secs(60)).await?;
             if self.private.is_some() {
                 self.rules("-D").await?;
             }
@@ -125,9 +149,10 @@ impl Engine {
     /// If the engine is not private: the machine's own is not for killing.
     pub async fn kill(&self) -> Result<()> {
         match (&self.daemon, &self.private) {
-            (Some(daemon), Some(_)) => daemon.stop(Signal::Kill, Duration::from_secs(10)).await,
+            (Some(daemon), Some(_)) => daemon.stop(Signal::Kill, Duration::from_secs(10)).await?,
             _ => bail!("only a private engine may be killed"),
         }
+        self.clear_containerd().await
     }
 
     /// Starts it again after [`Engine::kill`] or [`Engine::stop`].
@@ -144,36 +169,93 @@ impl Engine {
     }
 
     async fn launch(&self) -> Result<()> {
-        let daemon = self.daemon.as_ref().context("this engine was not started by the world")?;
+        let daemon = self
+            .daemon
+            .as_ref()
+            .context("this engine was not started by the world")?;
         let mut command = Command::new("dockerd");
-        command.env("PATH", search_path()).args(["--host", &self.host, "--log-level", "warn"]);
+        command
+            .env("PATH", search_path())
+            .args(["--host", &self.host, "--log-level", "warn"]);
         if let Some(Private { dir, pool, .. }) = &self.private {
             let own = |name: &str| dir.join(name).display().to_string();
             command
-                .args(["--data-root", &own("data"), "--exec-root", &own("exec"), "--pidfile", &own("docker.pid")])
+                .args([
+                    "--data-root",
+                    &own("data"),
+                    "--exec-root",
+                    &own("exec"),
+                    "--pidfile",
+                    &own("docker.pid"),
+                ])
                 .args(["--bridge", "none", "--iptables=false", "--ip-masq=false"])
                 .args(["--default-address-pool", &format!("base={pool},size=24")]);
             // A killed daemon leaves its pid file, and a later process under that pid would keep it from starting.
             let _ = std::fs::remove_file(dir.join("docker.pid"));
+            self.clear_containerd().await?;
         }
         daemon.spawn(command)?;
         daemon.wait_ready(PATIENCE, || answers(&self.host)).await
     }
 
-    /// dockerd ends its containerd with itself, unless it was killed.
-    fn containerd(&self) -> Option<u32> {
-        let dir = &self.private.as_ref()?.dir;
-        let file = dir.join("exec/containerd/containerd.pid");
-        let pid = std::fs::read_to_string(&file).ok()?.trim().parse().ok()?;
-        let command = std::fs::read_to_string(format!("/proc/{pid}/cmdline")).ok()?;
-        command.contains(&*dir.to_string_lossy()).then_some(pid)
+    /// The processes that serve this private engine's containers, and those alone: `containerd` and its shims.
+    fn servants(&self, name: &str) -> Vec<u32> {
+        let Some(Private { dir, .. }) = &self.private else {
+            return Vec::new();
+        };
+        let place = format!("{}/exec/containerd/", dir.display());
+        let processes = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+        let pids = processes.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+        pids.filter(|pid| {
+            let words = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+            let words = String::from_utf8_lossy(&words).into_owned();
+            words.contains(&place) && words.split('\0').next().is_some_and(|program| program.contains(name))
+        })
+        .collect()
+    }
+
+    /// Whether it was killed: a daemon that ends in order removes its own pid file.
+    fn unclean(&self) -> bool {
+        let left = |private: &Private| private.dir.join("docker.pid").exists();
+        self.private.as_ref().is_some_and(left) || !self.servants("-shim").is_empty()
+    }
+
+    /// Ends what is left of a killed engine's containerd, so that the next one does not take it for alive.
+    async fn clear_containerd(&self) -> Result<()> {
+        let Some(Private { dir, .. }) = &self.private else {
+            return Ok(());
+        };
+        // A dead process has an empty command line, also as a zombie: only a living one is signalled.
+        for pid in self
+            .servants("containerd")
+            .into_iter()
+            .filter(|pid| !self.servants("-shim").contains(pid))
+        {
+            kill(pid, Signal::Kill).await?;
+        }
+        let _ = std::fs::remove_file(dir.join("exec/containerd/containerd.pid"));
+        Ok(())
     }
 
     /// Adds (`-I`) or removes (`-D`) this private engine's rules; removing what is not there is no error.
     async fn rules(&self, verb: &str) -> Result<()> {
-        let Some(Private { pool, mark, .. }) = &self.private else { return Ok(()) };
+        let Some(Private { pool, mark, .. }) = &self.private else {
+            return Ok(());
+        };
         let mark = format!("seaworthy-world-{mark}");
-        let masquerade = ["-t", "nat", verb, "POSTROUTING", "-s", pool, "!", "-d", pool, "-j", "MASQUERADE"];
+        let masquerade = [
+            "-t",
+            "nat",
+            verb,
+            "POSTROUTING",
+            "-s",
+            pool,
+            "!",
+            "-d",
+            pool,
+            "-j",
+            "MASQUERADE",
+        ];
         let out = ["-t", "filter", verb, "FORWARD", "-s", pool, "-j", "ACCEPT"];
         let back = ["-t", "filter", verb, "FORWARD", "-d", pool, "-j", "ACCEPT"];
         for words in [&masquerade[..], &out, &back] {
@@ -204,9 +286,8 @@ impl Leftovers {
             if file.exists() {
                 let engine: Engine = serde_json::from_slice(&std::fs::read(&file)?)
                     .with_context(|| format!("{} describes no engine", file.display()))?;
-                let killed = engine.daemon.as_ref().is_some_and(|daemon| !daemon.alive());
-                if killed && engine.containerd().is_some() {
-                    // Only an engine ends the containers of a killed one.
+                if engine.daemon.as_ref().is_some_and(|daemon| !daemon.alive()) && engine.unclean() {
+                    // Only an engine ends the containers and networks of a killed one.
                     engine.launch().await?;
                 }
                 engine.stop().await?;
@@ -237,11 +318,17 @@ async fn answers(host: &str) -> bool {
             stream.write_all(request).await.ok()?;
             stream.take(64).read_to_end(&mut answer).await.ok()?;
         } else {
-            let mut stream = tokio::net::TcpStream::connect(host.strip_prefix("tcp://")?).await.ok()?;
+            let mut stream = tokio::net::TcpStream::connect(host.strip_prefix("tcp://")?)
+                .await
+                .ok()?;
             stream.write_all(request).await.ok()?;
             stream.take(64).read_to_end(&mut answer).await.ok()?;
         }
         Some(answer.windows(4).any(|four| four == b" 200"))
     };
-    tokio::time::timeout(Duration::from_secs(5), asked).await.ok().flatten().unwrap_or(false)
+    tokio::time::timeout(Duration::from_secs(5), asked)
+        .await
+        .ok()
+        .flatten()
+        .unwrap_or(false)
 }

@@ -20,20 +20,56 @@ struct Need {
 }
 
 const NEEDS: &[Need] = &[
-    Need { thing: "docker-registry", package: "docker-registry" },
-    Need { thing: "mmdebstrap", package: "mmdebstrap" },
-    Need { thing: "git", package: "git" },
-    Need { thing: "curl", package: "curl" },
-    Need { thing: "/etc/ssl/certs/ca-certificates.crt", package: "ca-certificates" },
-    Need { thing: "iptables", package: "iptables" },
-    Need { thing: "/usr/lib/python3/dist-packages/aiosmtpd", package: "python3-aiosmtpd" },
-    Need { thing: "htpasswd", package: "apache2-utils" },
+    Need {
+        thing: "docker-registry",
+        package: "docker-registry",
+    },
+    Need {
+        thing: "mmdebstrap",
+        package: "mmdebstrap",
+    },
+    Need {
+        thing: "git",
+        package: "git",
+    },
+    Need {
+        thing: "curl",
+        package: "curl",
+    },
+    Need {
+        thing: "/etc/ssl/certs/ca-certificates.crt",
+        package: "ca-certificates",
+    },
+    Need {
+        thing: "iptables",
+        package: "iptables",
+    },
+    Need {
+        thing: "/usr/lib/python3/dist-packages/aiosmtpd",
+        package: "python3-aiosmtpd",
+    },
+    Need {
+        thing: "htpasswd",
+        package: "apache2-utils",
+    },
     // `docker run --init` needs `docker-init`: docker.io links it to this package's static build.
-    Need { thing: "tini-static", package: "tini" },
+    Need {
+        thing: "tini-static",
+        package: "tini",
+    },
 ];
 
 /// Only when no engine answers: another vendor's engine must not be replaced by Debian's.
-const ENGINE: &[Need] = &[Need { thing: "dockerd", package: "docker.io" }, Need { thing: "docker", package: "docker.io" }];
+const ENGINE: &[Need] = &[
+    Need {
+        thing: "dockerd",
+        package: "docker.io",
+    },
+    Need {
+        thing: "docker",
+        package: "docker.io",
+    },
+];
 
 const POLICY: &str = "/usr/sbin/policy-rc.d";
 
@@ -57,7 +93,11 @@ pub async fn ensure_packages() -> Result<()> {
     drop(policy);
     updated?;
     let still = self::missing().await;
-    ensure!(still.is_empty(), "still missing after apt-get install: {}", still.join(" "));
+    ensure!(
+        still.is_empty(),
+        "still missing after apt-get install: {}",
+        still.join(" ")
+    );
     Ok(())
 }
 
@@ -84,7 +124,11 @@ pub fn search_path() -> String {
 
 async fn missing() -> Vec<&'static str> {
     let mut packages = Vec::new();
-    let engine = if Engine::default_answers().await { &ENGINE[1..] } else { ENGINE };
+    let engine = if Engine::default_answers().await {
+        &ENGINE[1..]
+    } else {
+        ENGINE
+    };
     for need in engine.iter().chain(NEEDS) {
         if !present(need.thing) && !packages.contains(&need.package) {
             packages.push(need.package);
@@ -100,14 +144,20 @@ fn present(thing: &str) -> bool {
     if thing.starts_with('/') {
         return Path::new(thing).exists();
     }
-    search_path().split(':').any(|folder| Path::new(folder).join(thing).exists())
+    search_path()
+        .split(':')
+        .any(|folder| Path::new(folder).join(thing).exists())
 }
 
 async fn apt(words: &[&str]) -> Result<()> {
     let mut command = Command::new("apt-get");
     command.args(["-o", "DPkg::Lock::Timeout=120"]).args(words);
-    command.env("DEBIAN_FRONTEND", "noninteractive").env("PATH", search_path());
-    run(&mut command).await.context("apt-get failed; the world needs Debian 12, root and a reachable package mirror")?;
+    command
+        .env("DEBIAN_FRONTEND", "noninteractive")
+        .env("PATH", search_path());
+    run(&mut command)
+        .await
+        .context("apt-get failed; the world needs Debian 12, root and a reachable package mirror")?;
     Ok(())
 }
 

@@ -5,6 +5,7 @@
 //! as it would be at a company's.
 
 pub mod engine;
+pub mod gitlab;
 pub mod http;
 pub mod images;
 pub mod install;

@@ -9,6 +9,7 @@ use clap::{Parser, Subcommand};
 use tokio::process::Command;
 use tokio::signal::unix::{SignalKind, signal};
 use world::engine::Engine;
+use world::gitlab::GitLab;
 use world::images::Images;
 use world::install::ensure_packages;
 use world::world::{VARIABLE, World};
@@ -41,6 +42,15 @@ enum Verb {
         #[arg(required = true, last = true)]
         command: Vec<String>,
     },
+    /// Run the stand-in for GitLab until it is ended; it is driven over `/-/control/` (see the module's text).
+    Gitlab {
+        /// Listens on 127.0.0.1 alone; 0 picks a free port.
+        #[arg(long, default_value_t = 0)]
+        port: u16,
+        /// Where the repositories are kept.
+        #[arg(long)]
+        dir: PathBuf,
+    },
     /// Only make the base images.
     Images,
 }
@@ -71,6 +81,13 @@ async fn act(verb: Verb) -> Result<ExitCode> {
         }
         Verb::Down { place } => World::down(&place.dir).await?,
         Verb::Run { place, command } => return run(&place.dir, &command).await,
+        Verb::Gitlab { port, dir } => {
+            let gitlab = GitLab::start(&dir, port).await?;
+            println!("url\t{}", gitlab.url());
+            println!("api token\t{}", gitlab.api_token());
+            println!("git token\t{}", gitlab.git_token());
+            gitlab.wait().await;
+        }
         Verb::Images => {
             ensure_packages().await?;
             let dir = tempfile::tempdir()?;
@@ -99,7 +116,10 @@ async fn run(dir: &std::path::Path, command: &[String]) -> Result<ExitCode> {
         _ = terminate.recv() => return interrupted(dir).await,
     };
     let (program, arguments) = command.split_first().context("no command")?;
-    let child = Command::new(program).args(arguments).env(VARIABLE, world.file()).spawn();
+    let child = Command::new(program)
+        .args(arguments)
+        .env(VARIABLE, world.file())
+        .spawn();
     let mut child = match child.with_context(|| format!("cannot run {program}")) {
         Ok(child) => child,
         Err(error) => {
@@ -126,8 +146,14 @@ async fn run(dir: &std::path::Path, command: &[String]) -> Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     World::halt(dir).await?;
-    eprintln!("world: the command failed; the logs of the parts are in {}", dir.display());
-    Ok(ended.and_then(|status| status.code()).and_then(|code| u8::try_from(code).ok()).map_or(ExitCode::FAILURE, ExitCode::from))
+    eprintln!(
+        "world: the command failed; the logs of the parts are in {}",
+        dir.display()
+    );
+    Ok(ended
+        .and_then(|status| status.code())
+        .and_then(|code| u8::try_from(code).ok())
+        .map_or(ExitCode::FAILURE, ExitCode::from))
 }
 
 async fn interrupted(dir: &std::path::Path) -> Result<ExitCode> {
@@ -138,7 +164,11 @@ async fn interrupted(dir: &std::path::Path) -> Result<ExitCode> {
 /// The addresses, for a person and for `cut -f2`.
 fn print(world: &World) {
     println!("world\t{}", world.file().display());
-    println!("engine\t{}{}", world.engine.host, if world.engine.ours() { " (started here)" } else { "" });
+    println!(
+        "engine\t{}{}",
+        world.engine.host,
+        if world.engine.ours() { " (started here)" } else { "" }
+    );
     println!("registry\t{}", world.registry.address);
     println!("mirror\t{}", world.mirror());
     println!("postgres\t{}", world.postgres.url("postgres"));

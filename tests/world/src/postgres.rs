@@ -40,18 +40,30 @@ impl Postgres {
     /// If PostgreSQL is not installed or does not start.
     pub async fn start(dir: &Path) -> Result<Self> {
         std::fs::create_dir_all(dir)?;
-        let postgres =
-            Self { port: free_port()?, data: dir.join("data"), daemon: Daemon::new(dir, "postgres") };
+        let postgres = Self {
+            port: free_port()?,
+            data: dir.join("data"),
+            daemon: Daemon::new(dir, "postgres"),
+        };
         if !postgres.data.join("PG_VERSION").exists() {
             std::fs::create_dir_all(&postgres.data)?;
             if is_root() {
                 run(Command::new("chown").arg(USER).arg(&postgres.data)).await?;
             }
             let mut initdb = as_postgres("initdb")?;
-            initdb.args(["--auth=trust", "--username=postgres", "--encoding=UTF8", "--locale=C.UTF-8", "--no-sync"]);
+            initdb.args([
+                "--auth=trust",
+                "--username=postgres",
+                "--encoding=UTF8",
+                "--locale=C.UTF-8",
+                "--no-sync",
+            ]);
             initdb.arg("--pgdata").arg(&postgres.data).current_dir("/");
             run(&mut initdb).await.with_context(|| {
-                format!("may the user {USER} pass through every folder above {}?", postgres.data.display())
+                format!(
+                    "may the user {USER} pass through every folder above {}?",
+                    postgres.data.display()
+                )
             })?;
         }
         postgres.start_again().await?;
@@ -64,16 +76,30 @@ impl Postgres {
     /// If it does not start.
     pub async fn start_again(&self) -> Result<()> {
         let mut command = as_postgres("postgres")?;
-        command.current_dir("/").arg("-D").arg(&self.data).args(["-p", &self.port.to_string()]).args([
-            "-c", "listen_addresses=127.0.0.1",
-            // No socket file: its path could be too long, and nobody needs it.
-            "-c", "unix_socket_directories=",
-            "-c", "max_connections=300",
-            "-c", "fsync=on",
-            "-c", "log_min_messages=warning",
-        ]);
+        command
+            .current_dir("/")
+            .arg("-D")
+            .arg(&self.data)
+            .args(["-p", &self.port.to_string()])
+            .args([
+                "-c",
+                "listen_addresses=127.0.0.1",
+                // No socket file: its path could be too long, and nobody needs it.
+                "-c",
+                "unix_socket_directories=",
+                "-c",
+                "max_connections=300",
+                "-c",
+                "fsync=on",
+                "-c",
+                "log_min_messages=warning",
+            ]);
         self.daemon.spawn(command)?;
-        self.daemon.wait_ready(Duration::from_secs(60), || async { self.connect("postgres").await.is_ok() }).await
+        self.daemon
+            .wait_ready(Duration::from_secs(60), || async {
+                self.connect("postgres").await.is_ok()
+            })
+            .await
     }
 
     /// Fast shutdown: open transactions are rolled back, connections are closed.
@@ -104,12 +130,21 @@ impl Postgres {
     /// If the name is not of `[a-z0-9_]`, or if the server refuses.
     pub async fn create_database(&self, name: &str) -> Result<Database> {
         let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
-        ensure!(!name.is_empty() && name.len() < 60 && name.chars().all(plain), "not a database name: {name:?}");
+        ensure!(
+            !name.is_empty() && name.len() < 60 && name.chars().all(plain),
+            "not a database name: {name:?}"
+        );
         self.drop_database(name).await?;
         let mut connection = self.connect("postgres").await?;
-        connection.execute(AssertSqlSafe(format!("CREATE DATABASE \"{name}\" TEMPLATE template0"))).await?;
+        connection
+            .execute(AssertSqlSafe(format!("CREATE DATABASE \"{name}\" TEMPLATE template0")))
+            .await?;
         connection.close().await?;
-        Ok(Database { url: self.url(name), name: name.to_owned(), postgres: self.clone() })
+        Ok(Database {
+            url: self.url(name),
+            name: name.to_owned(),
+            postgres: self.clone(),
+        })
     }
 
     /// The address of a database of this cluster.
@@ -120,7 +155,11 @@ impl Postgres {
 
     async fn drop_database(&self, name: &str) -> Result<()> {
         let mut connection = self.connect("postgres").await?;
-        connection.execute(AssertSqlSafe(format!("DROP DATABASE IF EXISTS \"{name}\" WITH (FORCE)"))).await?;
+        connection
+            .execute(AssertSqlSafe(format!(
+                "DROP DATABASE IF EXISTS \"{name}\" WITH (FORCE)"
+            )))
+            .await?;
         Ok(connection.close().await?)
     }
 
@@ -142,12 +181,16 @@ impl Database {
 
 /// A server program under the right user: `setpriv` becomes the program, so its pid is the program's.
 fn as_postgres(program: &str) -> Result<Command> {
-    let path = postgres_programs().context("PostgreSQL is not installed (Debian: postgresql)")?.join(program);
+    let path = postgres_programs()
+        .context("PostgreSQL is not installed (Debian: postgresql)")?
+        .join(program);
     if !is_root() {
         return Ok(Command::new(path));
     }
     let mut command = Command::new("setpriv");
-    command.args(["--reuid", USER, "--regid", USER, "--init-groups", "--"]).arg(path);
+    command
+        .args(["--reuid", USER, "--regid", USER, "--init-groups", "--"])
+        .arg(path);
     Ok(command)
 }
 

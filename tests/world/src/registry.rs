@@ -99,13 +99,20 @@ impl Registry {
             return Ok(None);
         }
         let answer = answer.error_for_status()?;
-        let digest = answer.headers().get("Docker-Content-Digest").context("no Docker-Content-Digest")?;
+        let digest = answer
+            .headers()
+            .get("Docker-Content-Digest")
+            .context("no Docker-Content-Digest")?;
         Ok(Some(digest.to_str()?.to_owned()))
     }
 
     /// Whether it answers, with or without asking for a password.
     pub async fn answers(&self) -> bool {
-        let asked = client().get(format!("http://{}/v2/", self.address)).timeout(Duration::from_secs(2)).send().await;
+        let asked = client()
+            .get(format!("http://{}/v2/", self.address))
+            .timeout(Duration::from_secs(2))
+            .send()
+            .await;
         asked.is_ok_and(|answer| matches!(answer.status().as_u16(), 200 | 401))
     }
 
@@ -122,7 +129,9 @@ impl Registry {
         });
         if !self.user.is_empty() {
             let line = run_with_input(
-                Command::new("htpasswd").env("PATH", search_path()).args(["-n", "-i", "-B", "-C", "5", &self.user]),
+                Command::new("htpasswd")
+                    .env("PATH", search_path())
+                    .args(["-n", "-i", "-B", "-C", "5", &self.user]),
                 self.password.as_bytes(),
             )
             .await?;

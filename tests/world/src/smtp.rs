@@ -51,7 +51,10 @@ impl Mail {
     /// The first header of that name (any case).
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.iter().find(|(found, _)| found.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
+        self.headers
+            .iter()
+            .find(|(found, _)| found.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value.as_str())
     }
 }
 
@@ -85,9 +88,13 @@ impl Smtp {
     /// If the port is taken meanwhile.
     pub async fn start_again(&self) -> Result<()> {
         let mut command = Command::new(PYTHON);
-        command.arg(self.daemon.dir.join("smtp.py")).arg(self.daemon.dir.join("smtp.json"));
+        command
+            .arg(self.daemon.dir.join("smtp.py"))
+            .arg(self.daemon.dir.join("smtp.json"));
         self.daemon.spawn(command)?;
-        self.daemon.wait_ready(Duration::from_secs(20), || greets(self.port)).await
+        self.daemon
+            .wait_ready(Duration::from_secs(20), || greets(self.port))
+            .await
     }
 
     /// Stops it.
@@ -131,5 +138,9 @@ async fn greets(port: u16) -> bool {
         stream.read_exact(&mut first).await.ok()?;
         Some(&first == b"220")
     };
-    tokio::time::timeout(Duration::from_secs(2), greeting).await.ok().flatten().unwrap_or(false)
+    tokio::time::timeout(Duration::from_secs(2), greeting)
+        .await
+        .ok()
+        .flatten()
+        .unwrap_or(false)
 }

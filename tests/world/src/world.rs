@@ -45,7 +45,10 @@ impl World {
     pub async fn up(dir: &Path) -> Result<Self> {
         crate::install::ensure_packages().await?;
         if let Some(owner) = Self::owner(dir)? {
-            bail!("a world is up in {} ({owner}); end it with `world down --dir {0}`", dir.display());
+            bail!(
+                "a world is up in {} ({owner}); end it with `world down --dir {0}`",
+                dir.display()
+            );
         }
         Self::down(dir).await?;
         match Self::start(dir).await {
@@ -99,7 +102,11 @@ impl World {
     /// If it cannot be made.
     pub fn scratch(&self) -> Result<PathBuf> {
         static NEXT: AtomicU32 = AtomicU32::new(0);
-        let folder = self.dir.join(format!("s/{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed)));
+        let folder = self.dir.join(format!(
+            "s/{}-{}",
+            std::process::id(),
+            NEXT.fetch_add(1, Ordering::Relaxed)
+        ));
         std::fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
         Ok(folder)
     }
@@ -136,7 +143,9 @@ impl World {
 
     /// Who holds a world in `dir`, in words; `None` if nobody does (or whoever did has crashed).
     fn owner(dir: &Path) -> Result<Option<String>> {
-        let Ok(world) = Self::read(&dir.join("world.json")) else { return Ok(None) };
+        let Ok(world) = Self::read(&dir.join("world.json")) else {
+            return Ok(None);
+        };
         let file = dir.join("owner.json");
         if file.exists() {
             return Ok(Owner::alive(&file).map(|pid| format!("held by process {pid}")));
@@ -155,11 +164,25 @@ impl World {
         let login = Some(("seaworthy".to_owned(), random_word()?));
         let (registry_dir, postgres_dir, smtp_dir) = (dir.join("registry"), dir.join("postgres"), dir.join("smtp"));
         let (registry, postgres, smtp) = tokio::try_join!(
-            Registry::start(&registry_dir, RegistryOptions { storage, port: 0, login }),
+            Registry::start(
+                &registry_dir,
+                RegistryOptions {
+                    storage,
+                    port: 0,
+                    login
+                }
+            ),
             Postgres::start(&postgres_dir),
             Smtp::start(&smtp_dir),
         )?;
-        let world = Self { dir: dir.to_owned(), engine, registry, postgres, smtp, images };
+        let world = Self {
+            dir: dir.to_owned(),
+            engine,
+            registry,
+            postgres,
+            smtp,
+            images,
+        };
         std::fs::write(world.file(), serde_json::to_string_pretty(&world)?)?;
         Ok(world)
     }
@@ -173,7 +196,11 @@ async fn stop_all(dir: &Path) -> Result<()> {
     }
     let mounts = std::fs::read_to_string("/proc/mounts").unwrap_or_default();
     let below = format!("{}/", dir.display());
-    for point in mounts.lines().rev().filter_map(|line| line.split(' ').nth(1)).filter(|point| point.starts_with(&below))
+    for point in mounts
+        .lines()
+        .rev()
+        .filter_map(|line| line.split(' ').nth(1))
+        .filter(|point| point.starts_with(&below))
     {
         run(Command::new("umount").arg("-l").arg(point)).await?;
     }

@@ -33,11 +33,14 @@ pub(super) async fn make(
     let archive = download(&image.archive, &cache.join("downloads")).await?;
     let unpacked = context.path().join("archive");
     std::fs::create_dir(&unpacked)?;
-    run(Command::new("tar").args(["-xzf".as_ref(), archive.as_os_str(), "-C".as_ref(), unpacked.as_os_str()]).args([
-        "--strip-components=1",
-        "--no-same-owner",
-        "--no-same-permissions",
-    ]))
+    run(Command::new("tar")
+        .args([
+            "-xzf".as_ref(),
+            archive.as_os_str(),
+            "-C".as_ref(),
+            unpacked.as_os_str(),
+        ])
+        .args(["--strip-components=1", "--no-same-owner", "--no-same-permissions"]))
     .await?;
     let dockerfile = format!(
         "FROM {}\nLABEL seaworthy-world.recipe=\"{}\"\n{}",
@@ -48,20 +51,30 @@ pub(super) async fn make(
     std::fs::write(context.path().join("Dockerfile"), dockerfile)?;
     // This name is kept, so that the engine keeps the layers between runs.
     let kept = format!("seaworthy-world/{}", image.name());
-    run(engine.docker().args(["build", "-q", "--network", "none", "-t", &kept]).arg(context.path())).await?;
+    run(engine
+        .docker()
+        .args(["build", "-q", "--network", "none", "-t", &kept])
+        .arg(context.path()))
+    .await?;
     let pushed = format!("{}/{MIRROR}/{}", registry.address, image.name());
     run(engine.docker().args(["tag", &kept, &pushed])).await?;
     run(engine.docker().args(["push", "-q", &pushed])).await?;
     run(engine.docker().args(["rmi", "--no-prune", &pushed])).await?;
     let repository = format!("{MIRROR}/{}", image.repository);
-    registry.digest(&repository, &image.tag).await?.context("pushed, but the registry does not know it")
+    registry
+        .digest(&repository, &image.tag)
+        .await?
+        .context("pushed, but the registry does not know it")
 }
 
 /// Imports the root file system unless the engine has it.
 async fn ensure_base(engine: &Engine, recipe: &Recipe, cache: &Path) -> Result<()> {
     let reference = recipe.base.reference();
     let mut known = engine.docker();
-    known.args(["image", "inspect", &reference]).stdout(Stdio::null()).stderr(Stdio::null());
+    known
+        .args(["image", "inspect", &reference])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
     if known.status().await?.success() {
         return Ok(());
     }
@@ -92,14 +105,21 @@ async fn ensure_base(engine: &Engine, recipe: &Recipe, cache: &Path) -> Result<(
         .arg(&tar)
         .arg(&reference))
     .await?;
-    eprintln!("world: made the root file system in {:.1} s", start.elapsed().as_secs_f64());
+    eprintln!(
+        "world: made the root file system in {:.1} s",
+        start.elapsed().as_secs_f64()
+    );
     Ok(())
 }
 
 /// The archive in the download folder, its checksum right.
 async fn download(archive: &Archive, folder: &Path) -> Result<PathBuf> {
     std::fs::create_dir_all(folder)?;
-    let name = archive.path.rsplit('/').next().context("an archive path without a name")?;
+    let name = archive
+        .path
+        .rsplit('/')
+        .next()
+        .context("an archive path without a name")?;
     let file = folder.join(name);
     if file.exists() && sha512(&file).await? == archive.sha512 {
         return Ok(file);
@@ -108,13 +128,25 @@ async fn download(archive: &Archive, folder: &Path) -> Result<PathBuf> {
     let url = format!("{}/{}", central.trim_end_matches('/'), archive.path);
     let partial = folder.join(format!("{name}.partial"));
     run(Command::new("curl")
-        .args(["--fail", "--silent", "--show-error", "--location", "--retry", "3", "--output"])
+        .args([
+            "--fail",
+            "--silent",
+            "--show-error",
+            "--location",
+            "--retry",
+            "3",
+            "--output",
+        ])
         .arg(&partial)
         .arg(&url))
     .await
     .context("set MAVEN_CENTRAL to a mirror of Maven Central if this machine cannot reach it")?;
     let found = sha512(&partial).await?;
-    ensure!(found == archive.sha512, "{url} has the checksum {found}, not {}", archive.sha512);
+    ensure!(
+        found == archive.sha512,
+        "{url} has the checksum {found}, not {}",
+        archive.sha512
+    );
     std::fs::rename(&partial, &file)?;
     Ok(file)
 }
@@ -127,11 +159,20 @@ async fn sha512(file: &Path) -> Result<String> {
 /// One-line apt sources for `suite`, from where this machine has its own packages.
 fn apt_sources(suite: &str) -> Vec<String> {
     let mut texts = vec![std::fs::read_to_string("/etc/apt/sources.list").unwrap_or_default()];
-    for entry in std::fs::read_dir("/etc/apt/sources.list.d").into_iter().flatten().flatten() {
+    for entry in std::fs::read_dir("/etc/apt/sources.list.d")
+        .into_iter()
+        .flatten()
+        .flatten()
+    {
         texts.push(std::fs::read_to_string(entry.path()).unwrap_or_default());
     }
     let known: Vec<(String, String)> = texts.iter().flat_map(|text| parse_sources(text)).collect();
-    let uri = |wanted: &str| known.iter().find(|(_, suite)| suite == wanted).map(|(uri, _)| uri.clone());
+    let uri = |wanted: &str| {
+        known
+            .iter()
+            .find(|(_, suite)| suite == wanted)
+            .map(|(uri, _)| uri.clone())
+    };
     let main = uri(suite).unwrap_or_else(|| "http://deb.debian.org/debian".to_owned());
     let security = format!("{suite}-security");
     let mut sources = vec![format!("deb {main} {suite} main")];
@@ -159,7 +200,9 @@ fn parse_sources(text: &str) -> Vec<(String, String)> {
         }
     }
     for line in text.lines() {
-        let Some(rest) = line.trim().strip_prefix("deb ") else { continue };
+        let Some(rest) = line.trim().strip_prefix("deb ") else {
+            continue;
+        };
         let rest = match rest.trim_start().strip_prefix('[') {
             Some(options) => options.split_once(']').map_or("", |(_, rest)| rest),
             None => rest,

@@ -47,7 +47,9 @@ impl Images {
         std::fs::create_dir_all(cache).with_context(|| format!("cannot make {}", cache.display()))?;
         // Two worlds may start at once: the second waits, then finds everything made.
         let lock = std::fs::File::create(cache.join("lock"))?;
-        let lock = tokio::task::spawn_blocking(move || lock.lock().map(|()| lock)).await?.context("cannot lock")?;
+        let lock = tokio::task::spawn_blocking(move || lock.lock().map(|()| lock))
+            .await?
+            .context("cannot lock")?;
         let recipe = Recipe::load().await?;
         let mut kept = read_kept(&cache.join("images.json"));
         let missing = |kept: &BTreeMap<String, Kept>| -> Vec<&recipe::Image> {
@@ -55,14 +57,24 @@ impl Images {
             recipe.images.iter().filter(|image| !made(image)).collect()
         };
         if !missing(&kept).is_empty() {
-            let options = RegistryOptions { storage: cache.join("storage"), port: 0, login: None };
+            let options = RegistryOptions {
+                storage: cache.join("storage"),
+                port: 0,
+                login: None,
+            };
             let registry = Registry::start(&cache.join("registry"), options).await?;
             let mut failed = Ok(());
             for image in missing(&kept.clone()) {
                 let start = Instant::now();
                 eprintln!("world: making {}", image.name());
                 match make::make(engine, &recipe, image, cache, &registry).await {
-                    Ok(digest) => kept.insert(image.name(), Kept { recipe: image.hash.clone(), digest }),
+                    Ok(digest) => kept.insert(
+                        image.name(),
+                        Kept {
+                            recipe: image.hash.clone(),
+                            digest,
+                        },
+                    ),
                     Err(error) => {
                         failed = Err(error.context(format!("cannot make the image {}", image.name())));
                         break;
@@ -76,9 +88,15 @@ impl Images {
         }
         drop(lock);
         let names: Vec<String> = recipe.images.iter().map(recipe::Image::name).collect();
-        let digests =
-            kept.into_iter().filter(|(name, _)| names.contains(name)).map(|(name, kept)| (name, kept.digest)).collect();
-        Ok(Self { cache: cache.to_owned(), digests })
+        let digests = kept
+            .into_iter()
+            .filter(|(name, _)| names.contains(name))
+            .map(|(name, kept)| (name, kept.digest))
+            .collect();
+        Ok(Self {
+            cache: cache.to_owned(),
+            digests,
+        })
     }
 
     /// Lays the images into the storage folder of a registry that does not run yet.
@@ -92,7 +110,11 @@ impl Images {
     /// `${XDG_CACHE_HOME:-~/.cache}/seaworthy-world`.
     #[must_use]
     pub fn default_cache() -> PathBuf {
-        let folder = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+        let folder = |name: &str| {
+            std::env::var_os(name)
+                .filter(|value| !value.is_empty())
+                .map(PathBuf::from)
+        };
         folder("XDG_CACHE_HOME")
             .or_else(|| folder("HOME").map(|home| home.join(".cache")))
             .unwrap_or_else(|| PathBuf::from("/var/cache"))
@@ -102,5 +124,8 @@ impl Images {
 
 /// A file that is missing or broken only means that everything is made anew.
 fn read_kept(file: &Path) -> BTreeMap<String, Kept> {
-    std::fs::read(file).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default()
+    std::fs::read(file)
+        .ok()
+        .and_then(|bytes| serde_json::from_slice(&bytes).ok())
+        .unwrap_or_default()
 }

@@ -8,6 +8,7 @@ mod findings;
 mod git_client;
 mod house;
 mod licences;
+mod payloads;
 mod resilience;
 mod road;
 mod secrets;

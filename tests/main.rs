@@ -5,4 +5,6 @@ mod engine_builders;
 mod engine_client;
 mod engine_registry;
 mod git_client;
+mod house;
 mod licences;
+mod road;

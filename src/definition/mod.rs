@@ -11,16 +11,15 @@ mod glob;
 mod load;
 mod pipeline;
 mod problem;
-mod quantity;
 mod reader;
 mod reference;
 mod stack;
 mod value;
 
+pub use crate::model::quantity::{parse_bytes, parse_duration};
 pub use glob::{BadGlob, Glob, Specificity};
 pub use pipeline::Pipeline;
 pub use problem::{DefinitionErrors, Problem};
-pub use quantity::{parse_bytes, parse_duration};
 pub use reference::{ImageName, mirrored};
 pub use stack::{Builder, Limits, Runtime, Stack, Tests};
 

@@ -23,14 +23,20 @@ const CACHE: &str = "/cache";
 const HOUSE: &str = "seaworthy";
 const TRUST_STORE_PASSWORD: &str = "changeit";
 /// Who runs the build: nobody that exists.
-const USER: User = User { uid: 10_001, gid: 10_001 };
+const USER: User = User {
+    uid: 10_001,
+    gid: 10_001,
+};
 
 /// Makes the container and puts everything into it.
 pub(super) async fn create(run: &Run, source: &Path) -> Result<BuildContainer, StageError> {
     let parts = &run.parts;
     let builder = run.pipeline.builder();
     let image = builder.image.mirrored(&parts.config.base_images.mirrors);
-    parts.engine.ensure_image(&image, parts.login(&image).as_ref(), run.teller()).await?;
+    parts
+        .engine
+        .ensure_image(&image, parts.login(&image).as_ref(), run.teller())
+        .await?;
     let limits = &run.pipeline.limits;
     let mr = &run.build.merge_request;
     // A fork's code must not be able to leave something in the cache that the project's own builds take up.
@@ -54,7 +60,9 @@ pub(super) async fn create(run: &Run, source: &Path) -> Result<BuildContainer, S
     };
     let container = parts.engine.create_build_container(&spec, &run.owner()).await?;
     container.upload("/", tokio_stream::iter([house_files(run)])).await?;
-    container.upload(SOURCE, tar_directory(source, USER.uid, USER.gid).await?).await?;
+    container
+        .upload(SOURCE, tar_directory(source, USER.uid, USER.gid).await?)
+        .await?;
     Ok(container)
 }
 
@@ -85,19 +93,29 @@ fn environment(run: &Run) -> BTreeMap<String, String> {
     // Where a Maven Wrapper keeps the Maven that it downloads.
     variables.insert("MAVEN_USER_HOME".to_owned(), format!("{CACHE}/wrapper"));
     variables.insert("CI".to_owned(), "true".to_owned());
-    if run.parts.config.maven.hand_in_certificates && !run.parts.certificates.is_empty() {
+    if hands_in_certificates(run) {
         let trust = format!(
             "-Djavax.net.ssl.trustStore=/{HOUSE}/trust.jks -Djavax.net.ssl.trustStorePassword={TRUST_STORE_PASSWORD}"
         );
         let options = variables.entry("MAVEN_OPTS".to_owned()).or_default();
         *options = format!("{options} {trust}").trim().to_owned();
         // curl, wget (through its own file), Node, Python and whatever uses OpenSSL.
-        for name in ["SSL_CERT_FILE", "CURL_CA_BUNDLE", "NODE_EXTRA_CA_CERTS", "REQUESTS_CA_BUNDLE"] {
+        for name in [
+            "SSL_CERT_FILE",
+            "CURL_CA_BUNDLE",
+            "NODE_EXTRA_CA_CERTS",
+            "REQUESTS_CA_BUNDLE",
+        ] {
             variables.insert(name.to_owned(), format!("/{HOUSE}/ca.pem"));
         }
         variables.insert("WGETRC".to_owned(), format!("/{HOUSE}/wgetrc"));
     }
     variables
+}
+
+/// A service that trusts nobody has nothing to hand in: the builder image's own authorities are then used.
+fn hands_in_certificates(run: &Run) -> bool {
+    run.parts.config.maven.hand_in_certificates && run.parts.certificates.iter().next().is_some()
 }
 
 /// The house's files, as an archive to be unpacked at `/`.
@@ -109,8 +127,11 @@ fn house_files(run: &Run) -> std::io::Result<Bytes> {
     } else if let Some(url) = &maven.mirror_url {
         files.push(("settings.xml", mirror_settings(url).into_bytes()));
     }
-    if maven.hand_in_certificates && !run.parts.certificates.is_empty() {
-        files.push(("trust.jks", run.parts.certificates.java_trust_store(TRUST_STORE_PASSWORD)));
+    if hands_in_certificates(run) {
+        files.push((
+            "trust.jks",
+            run.parts.certificates.java_trust_store(TRUST_STORE_PASSWORD),
+        ));
         files.push(("ca.pem", run.parts.certificates.pem_bundle().into_bytes()));
         files.push(("wgetrc", format!("ca_certificate=/{HOUSE}/ca.pem\n").into_bytes()));
     }
@@ -180,7 +201,9 @@ pub(super) async fn look(container: &BuildContainer) -> Result<Found, StageError
         })
         .await?;
     if exit != Exit::Code(0) {
-        return Err(StageError::world(format!("looking for the results of the build ended with {exit:?}")));
+        return Err(StageError::world(format!(
+            "looking for the results of the build ended with {exit:?}"
+        )));
     }
     found.wars.sort();
     found.jars.sort();
@@ -189,7 +212,10 @@ pub(super) async fn look(container: &BuildContainer) -> Result<Found, StageError
 
 /// Fetches test reports below `into`; from a container that was killed too.
 pub(super) async fn fetch_reports(run: &Run, container: &BuildContainer, into: &Path) -> Result<(), StageError> {
-    fetch(run, container, SOURCE, into, |path| path.to_str().is_some_and(surefire::is_report)).await
+    fetch(run, container, SOURCE, into, |path| {
+        path.to_str().is_some_and(surefire::is_report)
+    })
+    .await
 }
 
 /// Fetches the test reports of these paths below `into`, directory by directory.
@@ -199,12 +225,17 @@ pub(super) async fn fetch_found_reports(
     reports: &[String],
     into: &Path,
 ) -> Result<(), StageError> {
-    let directories: std::collections::BTreeSet<&str> =
-        reports.iter().filter_map(|path| Some(path.rsplit_once('/')?.0)).collect();
+    let directories: std::collections::BTreeSet<&str> = reports
+        .iter()
+        .filter_map(|path| Some(path.rsplit_once('/')?.0))
+        .collect();
     for directory in directories {
         let place = into.join(directory);
         tokio::fs::create_dir_all(&place).await?;
-        let wanted = |path: &Path| path.to_str().is_some_and(|p| p.starts_with("TEST-") && p.ends_with(".xml"));
+        let wanted = |path: &Path| {
+            path.to_str()
+                .is_some_and(|p| p.starts_with("TEST-") && p.ends_with(".xml"))
+        };
         fetch(run, container, &format!("{SOURCE}/{directory}"), &place, wanted).await?;
     }
     Ok(())
@@ -238,7 +269,10 @@ async fn fetch(
     };
     let harvest = container.download(path, into, guards).await?;
     for skipped in &harvest.skipped {
-        run.say(&format!("left out, because it is a link or a device: {}", skipped.display()));
+        run.say(&format!(
+            "left out, because it is a link or a device: {}",
+            skipped.display()
+        ));
     }
     Ok(())
 }

@@ -99,8 +99,16 @@ impl Run {
             Err(StageError::Stopped) => StageState::Cancelled,
         };
         let note = std::mem::take(&mut *self.now()).1;
-        let ended =
-            store::stages::end(&self.parts.pool, &self.claim, id, attempt, stage, state, note.as_deref()).await;
+        let ended = store::stages::end(
+            &self.parts.pool,
+            &self.claim,
+            id,
+            attempt,
+            stage,
+            state,
+            note.as_deref(),
+        )
+        .await;
         self.parts.hub.tell(Event::Build(id));
         match (result, ended) {
             (Ok(_), Ok(false)) => Err(StageError::Stopped),
@@ -173,7 +181,11 @@ fn repository_name(name: &str) -> String {
             c => result.push(c),
         }
     }
-    if result.is_empty() { "application".to_owned() } else { result }
+    if result.is_empty() {
+        "application".to_owned()
+    } else {
+        result
+    }
 }
 
 #[cfg(test)]

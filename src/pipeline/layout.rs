@@ -47,7 +47,15 @@ pub(super) fn survey(war: &Path) -> io::Result<Result<BTreeMap<String, usize>, F
     }
     for index in 0..archive.len() {
         let entry = archive.by_index_raw(index).map_err(io::Error::other)?;
-        let name = entry.name().to_owned();
+        let name = match entry.name() {
+            Ok(name) => name.into_owned(),
+            Err(_) => {
+                return Ok(Err(refuse(
+                    &String::from_utf8_lossy(entry.name_raw()),
+                    "has a name that is no text",
+                )));
+            }
+        };
         let parts_are_plain = name
             .strip_suffix('/')
             .unwrap_or(&name)
@@ -79,7 +87,10 @@ pub(super) fn context(
     let (sender, receiver) = mpsc::channel(8);
     let (war, dockerfile) = (war.to_owned(), dockerfile.to_owned());
     tokio::task::spawn_blocking(move || {
-        let writer = Blocks { sender: sender.clone(), block: Vec::with_capacity(BLOCK) };
+        let writer = Blocks {
+            sender: sender.clone(),
+            block: Vec::with_capacity(BLOCK),
+        };
         if let Err(error) = pack(&war, &files, &dockerfile, writer)
             && error.kind() != io::ErrorKind::BrokenPipe
         {
@@ -93,7 +104,13 @@ pub(super) fn context(
 fn pack(war: &Path, files: &BTreeMap<String, usize>, dockerfile: &str, out: Blocks) -> io::Result<()> {
     let mut archive = ZipArchive::new(BufReader::with_capacity(1 << 20, File::open(war)?)).map_err(io::Error::other)?;
     let mut tar = tar::Builder::new(out);
-    append(&mut tar, CONTEXT_DOCKERFILE, dockerfile.len() as u64, EPOCH, dockerfile.as_bytes())?;
+    append(
+        &mut tar,
+        CONTEXT_DOCKERFILE,
+        dockerfile.len() as u64,
+        EPOCH,
+        dockerfile.as_bytes(),
+    )?;
     for directory in directories(files) {
         let mut header = header(tar::EntryType::Directory, 0o755, 0, EPOCH);
         tar.append_data(&mut header, directory, io::empty())?;
@@ -101,7 +118,16 @@ fn pack(war: &Path, files: &BTreeMap<String, usize>, dockerfile: &str, out: Bloc
     for (name, index) in files {
         let entry = archive.by_index(*index).map_err(io::Error::other)?;
         let (size, time) = (entry.size(), EPOCH + u64::from(entry.crc32()) % SPAN);
-        append(&mut tar, &format!("{CONTEXT_WEBAPP}/{name}"), size, time, Exactly { inner: entry, left: size })?;
+        append(
+            &mut tar,
+            &format!("{CONTEXT_WEBAPP}/{name}"),
+            size,
+            time,
+            Exactly {
+                inner: entry,
+                left: size,
+            },
+        )?;
     }
     tar.into_inner()?.finish()
 }
@@ -110,7 +136,10 @@ fn pack(war: &Path, files: &BTreeMap<String, usize>, dockerfile: &str, out: Bloc
 fn directories(files: &BTreeMap<String, usize>) -> BTreeSet<String> {
     let mut all = BTreeSet::from([format!("{CONTEXT_WEBAPP}/")]);
     for name in files.keys() {
-        all.extend(name.match_indices('/').map(|(at, _)| format!("{CONTEXT_WEBAPP}/{}", &name[..=at])));
+        all.extend(
+            name.match_indices('/')
+                .map(|(at, _)| format!("{CONTEXT_WEBAPP}/{}", &name[..=at])),
+        );
     }
     all
 }
@@ -140,7 +169,10 @@ impl<R: Read> Read for Exactly<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let read = self.inner.read(buffer)?;
         if read as u64 > self.left || (read == 0 && self.left > 0 && !buffer.is_empty()) {
-            return Err(io::Error::new(io::ErrorKind::InvalidData, "an entry of the WAR has another size than it says"));
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidData,
+                "an entry of the WAR has another size than it says",
+            ));
         }
         self.left -= read as u64;
         Ok(read)
@@ -156,7 +188,9 @@ struct Blocks {
 impl Blocks {
     fn send(&mut self) -> io::Result<()> {
         let block = std::mem::replace(&mut self.block, Vec::with_capacity(BLOCK));
-        self.sender.blocking_send(Ok(block.into())).map_err(|_| io::ErrorKind::BrokenPipe.into())
+        self.sender
+            .blocking_send(Ok(block.into()))
+            .map_err(|_| io::ErrorKind::BrokenPipe.into())
     }
 
     fn finish(mut self) -> io::Result<()> {
@@ -211,7 +245,11 @@ mod tests {
 
     #[tokio::test]
     async fn the_order_in_the_war_does_not_matter_and_content_makes_the_time() {
-        let entries = [("WEB-INF/web.xml", "<web-app/>"), ("index.html", "one"), ("css/a/b.css", "x")];
+        let entries = [
+            ("WEB-INF/web.xml", "<web-app/>"),
+            ("index.html", "one"),
+            ("css/a/b.css", "x"),
+        ];
         let first = context_of(war(&entries, false).path()).await;
         assert_eq!(first, context_of(war(&entries, true).path()).await);
 
@@ -231,7 +269,10 @@ mod tests {
         let (before, after) = (times(&first), times(&context_of(war(&changed, false).path()).await));
         assert_ne!(before["app/index.html"], after["app/index.html"]);
         assert_eq!(before["app/WEB-INF/web.xml"], after["app/WEB-INF/web.xml"]);
-        assert!(before.contains_key("app/css/a/"), "directories are entries of their own: {before:?}");
+        assert!(
+            before.contains_key("app/css/a/"),
+            "directories are entries of their own: {before:?}"
+        );
     }
 
     #[test]

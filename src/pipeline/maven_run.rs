@@ -3,7 +3,6 @@
 //! Starting Maven a second time costs more than all the tests of a small project, so the stages are told apart by what
 //! Maven prints. The run goes on in a task of its own while stage "unit test" ends and stage "package" begins.
 
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::oneshot;
@@ -71,7 +70,9 @@ impl MavenRun {
 
     /// Waits for the end of Maven.
     pub async fn ended(&mut self, run: &Run) -> Result<Ended, StageError> {
-        let exit = (&mut self.task).await.map_err(|error| StageError::world(format!("the watch over Maven broke: {error}")))??;
+        let exit = (&mut self.task)
+            .await
+            .map_err(|error| StageError::world(format!("the watch over Maven broke: {error}")))??;
         *self.stage.lock().unwrap_or_else(PoisonError::into_inner) = Stage::Package;
         let limits = &run.pipeline.limits;
         Ok(match exit {
@@ -95,9 +96,4 @@ impl Drop for MavenRun {
         // The container itself is removed at the end of the run, by its owner's labels.
         self.task.abort();
     }
-}
-
-/// Where the reports of a run are put.
-pub(super) fn reports_directory(run: &Run) -> PathBuf {
-    run.workspace.results().join("reports")
 }

@@ -34,7 +34,9 @@ pub async fn run(run: &Run) -> Result<Product, StageError> {
     let tested = run.stage(Stage::UnitTest, unit_test(run, &source)).await?;
     let packed = run.stage(Stage::Package, package(run, tested)).await?;
     // Here will stand the check of the WAR against the standards of the house.
-    let dockerfile = run.stage(Stage::Dockerfile, render_dockerfile(run, &source, &packed)).await?;
+    let dockerfile = run
+        .stage(Stage::Dockerfile, render_dockerfile(run, &source, &packed))
+        .await?;
     let built = run.stage(Stage::Image, build_image(run, &packed, &dockerfile)).await?;
     // Here will stand the boot check of the image.
     let pushed = run.stage(Stage::Push, push_image(run, &built, &dockerfile)).await?;

@@ -67,6 +67,17 @@ impl Workspace {
         self.0.join("results")
     }
 
+    /// Where test reports are put, empty: those of a run of Maven that went on are fetched again.
+    ///
+    /// # Errors
+    /// The disk is full or refuses.
+    pub async fn empty_reports(&self) -> io::Result<PathBuf> {
+        let directory = self.results().join("reports");
+        remove(&directory).await?;
+        tokio::fs::create_dir_all(&directory).await?;
+        Ok(directory)
+    }
+
     /// Removes the directory with everything in it.
     ///
     /// # Errors

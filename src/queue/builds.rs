@@ -33,7 +33,10 @@ enum Verdict {
 impl Workers {
     pub(super) async fn build(&self, claim: Claim) {
         let Ok(id) = claim.subject.parse().map(BuildId) else {
-            tracing::error!(subject = claim.subject, "a job of the lane build without a build's number is dropped");
+            tracing::error!(
+                subject = claim.subject,
+                "a job of the lane build without a build's number is dropped"
+            );
             let _ = jobs::finish(&self.parts.pool, &claim).await;
             return;
         };
@@ -54,10 +57,17 @@ impl Workers {
             return Ok(());
         };
         stages::abandon(&parts.pool, id, build.attempt, StageState::Errored).await?;
-        outbox::announce(&parts.pool, &build.merge_request, id).await?;
+        outbox::announce(&mut *parts.pool.acquire().await?, &build.merge_request, id).await?;
         parts.hub.tell(Event::Build(id));
         parts.hub.tell(Event::Job(jobs::Lane::Notify));
-        let log = build_log::Writer::open(parts.pool.clone(), Arc::clone(&parts.hub), claim.clone(), id, &parts.config.build_log).await?;
+        let log = build_log::Writer::open(
+            parts.pool.clone(),
+            Arc::clone(&parts.hub),
+            claim.clone(),
+            id,
+            &parts.config.build_log,
+        )
+        .await?;
         if build.attempt > 1 {
             log.line(None, &format!("── attempt {} on {} ──", build.attempt, parts.worker));
         }
@@ -77,7 +87,10 @@ impl Workers {
         tracing::info!(build = %id, attempt = build.attempt, ?why, ending = ending.name(), "attempt ended");
         let verdict = self.judge(claim, ending, why.as_ref(), build.attempt);
         if let Verdict::Again(error) = &verdict {
-            log.line(None, &format!("The next attempt begins in {:?}: {error}", self.backoff(claim.failures)));
+            log.line(
+                None,
+                &format!("The next attempt begins in {:?}: {error}", self.backoff(claim.failures)),
+            );
         }
         log.close().await;
         if why == Some(Why::Lost) {
@@ -97,21 +110,31 @@ impl Workers {
         let parts = &self.parts;
         if claim.failures >= parts.config.worker.attempts {
             return Ending::Errored(WorldError {
-                message: format!("{} attempts ended with the death of their worker or an error of the world", claim.failures),
+                message: format!(
+                    "{} attempts ended with the death of their worker or an error of the world",
+                    claim.failures
+                ),
                 try_again: false,
             });
         }
         let Some(pipeline) = parts.definitions.pipeline(&build.pipeline) else {
             return Ending::Errored(WorldError {
-                message: format!("pipeline {} is not defined on worker {}: put its file back, or rebuild", build.pipeline, parts.worker),
+                message: format!(
+                    "pipeline {} is not defined on worker {}: put its file back, or rebuild",
+                    build.pipeline, parts.worker
+                ),
                 try_again: false,
             });
         };
-        self.remove_what_is_left(build.id, |attempt| attempt != build.attempt).await;
+        self.remove_what_is_left(build.id, |attempt| attempt != build.attempt)
+            .await;
         let workspace = match parts.workspaces.create(build.id, build.attempt).await {
             Ok(workspace) => workspace,
             Err(error) => {
-                return Ending::Errored(WorldError { message: format!("the worker's disk: {error}"), try_again: true });
+                return Ending::Errored(WorldError {
+                    message: format!("the worker's disk: {error}"),
+                    try_again: true,
+                });
             }
         };
         let run = Run::new(
@@ -125,7 +148,8 @@ impl Workers {
             workspace,
         );
         let ending = Ending::from(pipeline::run(&run).await);
-        self.remove_what_is_left(build.id, |attempt| attempt == build.attempt).await;
+        self.remove_what_is_left(build.id, |attempt| attempt == build.attempt)
+            .await;
         if let Err(error) = run.workspace.remove().await {
             tracing::warn!(build = %build.id, %error, "a workspace was not removed; the sweep will");
         }
@@ -146,7 +170,14 @@ impl Workers {
                     Verdict::Again(error)
                 } else {
                     let message = format!("{error} (attempt {attempt}, the last one)");
-                    Verdict::End(BuildState::Errored, None, Ending::Errored(WorldError { message, try_again: false }))
+                    Verdict::End(
+                        BuildState::Errored,
+                        None,
+                        Ending::Errored(WorldError {
+                            message,
+                            try_again: false,
+                        }),
+                    )
                 }
             }
             (Ending::Stopped, _) => Verdict::HandBack,
@@ -154,7 +185,13 @@ impl Workers {
     }
 
     /// Writes the end down, waiting for the database if need be.
-    async fn record_patiently(&self, id: BuildId, claim: &Claim, verdict: Verdict, why: Option<&Why>) -> store::Result<()> {
+    async fn record_patiently(
+        &self,
+        id: BuildId,
+        claim: &Claim,
+        verdict: Verdict,
+        why: Option<&Why>,
+    ) -> store::Result<()> {
         let begin = tokio::time::Instant::now();
         loop {
             match self.record(id, claim, &verdict, why).await {
@@ -241,7 +278,10 @@ impl Workers {
                 return;
             }
         };
-        for leftover in leftovers.iter().filter(|left| left.owner.build == build && which(left.owner.attempt)) {
+        for leftover in leftovers
+            .iter()
+            .filter(|left| left.owner.build == build && which(left.owner.attempt))
+        {
             if let Err(error) = self.parts.engine.remove(leftover).await {
                 tracing::warn!(%build, name = leftover.name, %error, "not removed now; the sweep will try again");
             }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::Workers;
 use crate::intake;
+use crate::model::ProjectPath;
 use crate::store::projects;
 
 impl Workers {
@@ -31,22 +32,26 @@ impl Workers {
             if self.stop.is_cancelled() {
                 return;
             }
-            let open = match self.parts.gitlab.open_merge_requests(id, None).await {
-                Ok(open) => open,
+            let list = |project| async move {
+                self.parts
+                    .gitlab
+                    .open_merge_requests(project, None)
+                    .await
+                    .map_err(intake::Source::from)
+            };
+            let pipeline_for = |project: &ProjectPath| self.pipeline_for(project);
+            match intake::heal(&self.parts.pool, &pipeline_for, list, id).await {
+                Ok(outcomes) => {
+                    for outcome in outcomes {
+                        if let Some(build) = outcome.made {
+                            tracing::info!(project = %path, %build, "built because of a hook that was lost");
+                        }
+                        self.tell_of(outcome.made, &outcome.stopped);
+                    }
+                }
                 Err(error) => {
                     tracing::warn!(project = %path, %error, "open merge requests cannot be compared; tried again in {every:?}");
-                    continue;
                 }
-            };
-            match intake::heal(&self.parts.pool, &self.pipeline_for(), &open).await {
-                Ok(healed) => {
-                    for build in &healed.made {
-                        tracing::info!(project = %path, %build, "built because of a hook that was lost");
-                        self.tell_of(Some(*build), &[]);
-                    }
-                    self.tell_of(None, &healed.stopped);
-                }
-                Err(error) => tracing::warn!(project = %path, %error, "open merge requests cannot be compared"),
             }
         }
     }

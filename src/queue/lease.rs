@@ -38,7 +38,15 @@ pub(super) struct Holding<'a> {
 
 /// Does the work under the lease. The work is never dropped in the middle: it is asked to stop by `cancel`.
 pub(super) async fn hold<T>(holding: Holding<'_>, work: impl Future<Output = T>) -> (T, Option<Why>) {
-    let Holding { pool, hub, claim, lease, stop, cancel, build } = holding;
+    let Holding {
+        pool,
+        hub,
+        claim,
+        lease,
+        stop,
+        cancel,
+        build,
+    } = holding;
     let mut work = pin!(work);
     let mut events = hub.subscribe();
     let mut why = None;
@@ -66,13 +74,15 @@ pub(super) async fn hold<T>(holding: Holding<'_>, work: impl Future<Output = T>)
         };
         let news = match beat {
             Ok(Ok(Beat::Held)) => None,
-            Ok(Ok(Beat::Cancel { state, by })) => {
-                Some(Why::Asked(state.parse().unwrap_or(BuildState::Cancelled), by))
-            }
+            Ok(Ok(Beat::Cancel { state, by })) => Some(Why::Asked(state.parse().unwrap_or(BuildState::Cancelled), by)),
             Ok(Ok(Beat::Lost)) => Some(Why::Lost),
             Ok(Err(_)) | Err(_) => {
                 // Others may take the job as soon as the lease has run out: our container is gone before.
-                if last_beat.elapsed() + lease / 3 >= lease { Some(Why::Lost) } else { continue }
+                if last_beat.elapsed() + lease / 3 >= lease {
+                    Some(Why::Lost)
+                } else {
+                    continue;
+                }
             }
         };
         last_beat = Instant::now();

@@ -118,7 +118,12 @@ impl Workers {
     /// The waiting time after so many failures: doubled each time.
     fn backoff(&self, failures: i32) -> Duration {
         let doublings = u32::try_from(failures).unwrap_or(0).min(16);
-        self.parts.config.worker.backoff.saturating_mul(1 << doublings).min(LONGEST)
+        self.parts
+            .config
+            .worker
+            .backoff
+            .saturating_mul(1 << doublings)
+            .min(LONGEST)
     }
 
     /// Gives a small job back for another attempt.

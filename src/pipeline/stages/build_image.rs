@@ -18,7 +18,10 @@ pub(in crate::pipeline) async fn build_image(
     let files = surveyed.map_err(|error| StageError::world(format!("looking into the WAR broke: {error}")))???;
     run.say(&format!("Building {reference} from {} files", files.len()));
     let dockerfile = &prepared.dockerfile;
-    let base = parts.definitions.stack(&dockerfile.stack).map(|stack| stack.runtime.image.mirrored(&parts.config.base_images.mirrors));
+    let base = parts
+        .definitions
+        .stack(&dockerfile.stack)
+        .map(|stack| stack.runtime.image.mirrored(&parts.config.base_images.mirrors));
     let spec = ImageSpec {
         context: layout::context(&packed.war.file, files, &dockerfile.text),
         reference: reference.clone(),

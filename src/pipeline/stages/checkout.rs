@@ -29,7 +29,12 @@ pub(in crate::pipeline) struct Source {
 pub(in crate::pipeline) async fn checkout(run: &Run) -> Result<Source, StageError> {
     let mr = &run.build.merge_request;
     let git = &run.parts.git;
-    run.say(&format!("Fetching {} of {} and its target {}", mr.head.short(), mr.project, mr.target_branch));
+    run.say(&format!(
+        "Fetching {} of {} and its target {}",
+        mr.head.short(),
+        mr.project,
+        mr.target_branch
+    ));
     let fetched = fetch(run).await?;
     run.say(&format!(
         "Fetched {} objects, {} bytes; {} is at {}",
@@ -41,8 +46,16 @@ pub(in crate::pipeline) async fn checkout(run: &Run) -> Result<Source, StageErro
             record(run, &fetched.target_tip, None).await?;
             return Err(Finding::new(
                 "merge-conflict",
-                format!("{} cannot be merged into {}: both changed {}", mr.source_branch, mr.target_branch, few(&files)),
-                format!("Merge or rebase onto {} on your desk, resolve the conflicts and push.", mr.target_branch),
+                format!(
+                    "{} cannot be merged into {}: both changed {}",
+                    mr.source_branch,
+                    mr.target_branch,
+                    few(&files)
+                ),
+                format!(
+                    "Merge or rebase onto {} on your desk, resolve the conflicts and push.",
+                    mr.target_branch
+                ),
             )
             .with_detail(files)
             .into());
@@ -86,8 +99,16 @@ async fn fetch(run: &Run) -> Result<Fetched, StageError> {
             run.say("GitLab does not show this commit yet; looking again");
             tokio::time::sleep(LAG).await;
         }
-        let fetched =
-            git.fetch(&mr.project, mr.project_id, mr.iid, &mr.target_branch, &run.cancel, run.teller()).await;
+        let fetched = git
+            .fetch(
+                &mr.project,
+                mr.project_id,
+                mr.iid,
+                &mr.target_branch,
+                &run.cancel,
+                run.teller(),
+            )
+            .await;
         match fetched {
             Ok(fetched) if fetched.head == mr.head => return Ok(fetched),
             // An older commit of the same branch (a rebuild, or the hook of a newer push is on its way).
@@ -112,11 +133,13 @@ async fn still_wanted(run: &Run) -> Result<(), StageError> {
     if run.build.trigger == crate::model::Trigger::Person {
         return Ok(());
     }
-    let (_, now) = run.parts.gitlab.merge_request(mr.project_id, mr.iid).await?;
-    if now.head == mr.head {
-        return Ok(());
+    match run.parts.gitlab.merge_request(mr.project_id, mr.iid).await? {
+        (_, Some(now)) if now.head != mr.head => Err(StageError::Superseded(format!(
+            "GitLab says that !{} is at {} by now: a newer build follows",
+            mr.iid, now.head
+        ))),
+        _ => Ok(()),
     }
-    Err(StageError::Superseded(format!("GitLab says that !{} is at {} by now: a newer build follows", mr.iid, now.head)))
 }
 
 async fn record(run: &Run, tip: &Sha, tree: Option<&Sha>) -> Result<(), StageError> {
@@ -129,14 +152,21 @@ fn incomplete(submodules: &[String], lfs: &[String], links: &[String]) -> Result
     let finding = if !submodules.is_empty() {
         Finding::new(
             "submodules",
-            format!("The repository has Git submodules, which are not fetched: {}", few(submodules)),
+            format!(
+                "The repository has Git submodules, which are not fetched: {}",
+                few(submodules)
+            ),
             "Put the content into the repository itself, or publish it as a Maven artifact.",
         )
         .with_detail(submodules.iter().cloned())
     } else if !lfs.is_empty() {
         Finding::new(
             "lfs-pointers",
-            format!("{} file(s) are only pointers of Git LFS, their content is elsewhere: {}", lfs.len(), few(lfs)),
+            format!(
+                "{} file(s) are only pointers of Git LFS, their content is elsewhere: {}",
+                lfs.len(),
+                few(lfs)
+            ),
             "Put the files into the repository itself, or publish them as a Maven artifact.",
         )
         .with_detail(lfs.iter().cloned())

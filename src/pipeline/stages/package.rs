@@ -2,6 +2,8 @@
 
 use crate::maven::{WarError, WarLimits, war};
 use crate::model::{TestReport, War};
+use crate::pipeline::build_container::Found;
+use crate::pipeline::maven_run::MavenRun;
 use crate::pipeline::stages::Tested;
 use crate::pipeline::stages::unit_test::understand;
 use crate::pipeline::{Run, StageError, build_container};
@@ -16,16 +18,21 @@ pub(in crate::pipeline) struct Packed {
 }
 
 pub(in crate::pipeline) async fn package(run: &Run, tested: Tested) -> Result<Packed, StageError> {
-    let Tested { mut report, mut maven, ended } = tested;
-    if ended.is_none() {
-        let ended = maven.ended(run).await?;
-        report = understand(run, &maven, &ended).await?;
-    }
-    let found = build_container::look(&maven.container).await?;
-    let wanted_glob = run.pipeline.war.as_ref();
-    let matches = |path: &str| wanted_glob.is_some_and(|glob| glob.matches(path));
-    let wanted = wanted_glob.map(|glob| war::Wanted { pattern: glob.as_str(), matches: &matches });
-    let chosen = maven.console(|console| war::choose(&found.wars, &found.jars, console.modules(), wanted.as_ref()))?;
+    let Tested {
+        mut report,
+        mut maven,
+        ended,
+    } = tested;
+    let found = match ended {
+        Some(found) => found,
+        None => {
+            let ended = maven.ended(run).await?;
+            let (all, found) = understand(run, &maven, &ended).await?;
+            report = all;
+            found
+        }
+    };
+    let chosen = choose(run, &maven, &found)?;
     let directory = run.workspace.results().join("war");
     build_container::fetch_file(run, &maven.container, &chosen, &directory).await?;
     let file = directory.join(chosen.rsplit('/').next().unwrap_or(&chosen));
@@ -41,4 +48,15 @@ pub(in crate::pipeline) async fn package(run: &Run, tested: Tested) -> Result<Pa
     // Removing the container takes a third of a second and nobody waits for it.
     drop(maven);
     Ok(Packed { war, tests: report })
+}
+
+/// The only WAR, or the one that the pipeline wants.
+fn choose(run: &Run, maven: &MavenRun, found: &Found) -> Result<String, StageError> {
+    let glob = run.pipeline.war.as_ref();
+    let matches = |path: &str| glob.is_some_and(|glob| glob.matches(path));
+    let wanted = glob.map(|glob| war::Wanted {
+        pattern: glob.as_str(),
+        matches: &matches,
+    });
+    Ok(maven.console(|console| war::choose(&found.wars, &found.jars, console.modules(), wanted.as_ref()))?)
 }

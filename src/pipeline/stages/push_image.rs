@@ -27,18 +27,29 @@ pub(in crate::pipeline) async fn push_image(
         return Ok(pushed);
     }
     run.say(&format!("Pushing {reference}"));
-    let told = parts.engine.push(reference, parts.login(reference).as_ref(), run.teller()).await?;
+    let told = parts
+        .engine
+        .push(reference, parts.login(reference).as_ref(), run.teller())
+        .await?;
     let Some(found) = parts.registry.digest(reference).await? else {
-        return Err(StageError::world(format!("{reference} was pushed, but the registry does not have it")));
+        return Err(StageError::world(format!(
+            "{reference} was pushed, but the registry does not have it"
+        )));
     };
     if told != found {
         return Err(StageError::broken_world(format!(
             "{reference} was pushed as {told}, but the registry has {found} under this tag: somebody else pushed to it"
         )));
     }
-    run.say(&format!("In the registry as {found} (Dockerfile {})", prepared.dockerfile.sha256));
+    run.say(&format!(
+        "In the registry as {found} (Dockerfile {})",
+        prepared.dockerfile.sha256
+    ));
     run.note(found.as_str().to_owned());
-    let image = PushedImage { reference: reference.clone(), digest: found };
+    let image = PushedImage {
+        reference: reference.clone(),
+        digest: found,
+    };
     Ok(Pushed { image, adopted: None })
 }
 
@@ -48,7 +59,11 @@ async fn earlier(run: &Run, reference: &str) -> Result<Option<Pushed>, StageErro
     let Some(digest) = run.parts.registry.digest(reference).await? else {
         return Ok(None);
     };
-    let found = run.parts.registry.config(reference).await?;
+    let Some(found) = run.parts.registry.config(reference).await? else {
+        return Err(StageError::world(format!(
+            "{reference} was in the registry a moment ago and is not now"
+        )));
+    };
     let other = || {
         StageError::broken_world(format!(
             "the tag {reference} is taken by {digest}, which this build did not make; it is not overwritten"
@@ -61,6 +76,12 @@ async fn earlier(run: &Run, reference: &str) -> Result<Option<Pushed>, StageErro
     }
     run.say(&format!("An earlier attempt has already pushed {digest}: it is kept"));
     run.note(digest.as_str().to_owned());
-    let image = PushedImage { reference: reference.to_owned(), digest };
-    Ok(Some(Pushed { image, adopted: Some((description, found.labels, found.config_digest)) }))
+    let image = PushedImage {
+        reference: reference.to_owned(),
+        digest,
+    };
+    Ok(Some(Pushed {
+        image,
+        adopted: Some((description, found.labels, found.config_digest)),
+    }))
 }

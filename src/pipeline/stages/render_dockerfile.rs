@@ -25,8 +25,17 @@ pub(in crate::pipeline) async fn render_dockerfile(
         let stacks: Vec<&str> = run.pipeline.stacks.iter().map(|stack| stack.name.as_str()).collect();
         return Err(Finding::new(
             "no-stack",
-            format!("The application speaks {} ({}), and no stack of pipeline {} serves that", war.servlet.as_str(), war.evidence, run.pipeline.name),
-            format!("Ask the platform team to add a stack for {}: the pipeline has {}.", war.servlet.as_str(), stacks.join(", ")),
+            format!(
+                "The application speaks {} ({}), and no stack of pipeline {} serves that",
+                war.servlet.as_str(),
+                war.evidence,
+                run.pipeline.name
+            ),
+            format!(
+                "Ask the platform team to add a stack for {}: the pipeline has {}.",
+                war.servlet.as_str(),
+                stacks.join(", ")
+            ),
         )
         .into());
     };
@@ -41,21 +50,37 @@ pub(in crate::pipeline) async fn render_dockerfile(
     let pinned = PinnedBase::new(&pulled, &digest).map_err(StageError::broken_world)?;
     run.say(&format!("Stack {}: {} is {digest}", stack.name, base.as_str()));
     let by_digest = by_digest(pinned.as_str());
-    let info = parts.engine.ensure_image(&by_digest, parts.login(&pulled).as_ref(), run.teller()).await?;
+    let info = parts
+        .engine
+        .ensure_image(&by_digest, parts.login(&pulled).as_ref(), run.teller())
+        .await?;
     if !info.on_build.is_empty() {
         return Err(StageError::broken_world(format!(
             "the base image {pulled} has ONBUILD instructions, which would run unseen in every image: take another base for stack {}",
             stack.name
         )));
     }
-    let input = DockerfileInput { application: run.application(), base: pinned };
+    let input = DockerfileInput {
+        application: run.application(),
+        base: pinned,
+    };
     let (templates, rendering) = (parts.templates.clone(), stack.clone());
     // A template may loop for ever without writing anything; it must not hold the other builds up.
     let rendered = tokio::task::spawn_blocking(move || render(&templates, &rendering, &input)).await;
     let text = rendered
         .map_err(|error| StageError::broken_world(format!("rendering the Dockerfile broke: {error}")))?
         .map_err(|error| StageError::broken_world(format!("the Dockerfile's template: {error}")))?;
-    let description = describe(run, source, packed, stack.name.clone(), BaseImage { name: base.as_str().to_owned(), digest: digest.clone() }, &text);
+    let description = describe(
+        run,
+        source,
+        packed,
+        stack.name.clone(),
+        BaseImage {
+            name: base.as_str().to_owned(),
+            digest: digest.clone(),
+        },
+        &text,
+    );
     for line in text.lines() {
         run.say(line);
     }
@@ -83,7 +108,14 @@ fn by_digest(pinned: &str) -> String {
     }
 }
 
-fn describe(run: &Run, source: &Source, packed: &Packed, stack: String, base: BaseImage, dockerfile: &str) -> Description {
+fn describe(
+    run: &Run,
+    source: &Source,
+    packed: &Packed,
+    stack: String,
+    base: BaseImage,
+    dockerfile: &str,
+) -> Description {
     let mr = &run.build.merge_request;
     Description {
         application: run.application(),
@@ -109,7 +141,10 @@ fn describe(run: &Run, source: &Source, packed: &Packed, stack: String, base: Ba
             merge_tree: source.merge_tree.clone(),
         },
         tests: packed.tests.counts,
-        war: WarOrigin { path: packed.war.path.clone(), sha256: packed.war.sha256.clone() },
+        war: WarOrigin {
+            path: packed.war.path.clone(),
+            sha256: packed.war.sha256.clone(),
+        },
         base,
         dockerfile: dockerfile.to_owned(),
     }
@@ -121,7 +156,13 @@ mod tests {
 
     #[test]
     fn the_engine_keeps_images_under_repository_and_digest() {
-        assert_eq!(by_digest("127.0.0.1:5000/a/tomcat:9.0@sha256:00"), "127.0.0.1:5000/a/tomcat@sha256:00");
-        assert_eq!(by_digest("127.0.0.1:5000/a/tomcat@sha256:00"), "127.0.0.1:5000/a/tomcat@sha256:00");
+        assert_eq!(
+            by_digest("127.0.0.1:5000/a/tomcat:9.0@sha256:00"),
+            "127.0.0.1:5000/a/tomcat@sha256:00"
+        );
+        assert_eq!(
+            by_digest("127.0.0.1:5000/a/tomcat@sha256:00"),
+            "127.0.0.1:5000/a/tomcat@sha256:00"
+        );
     }
 }

@@ -1,8 +1,11 @@
 //! Unit test: compile and run the tests in the build container, and understand what came of it.
 
+use std::path::PathBuf;
+
 use crate::maven::{Ended, diagnose, surefire, unsupported_build, world_fault};
 use crate::model::{Finding, TestReport};
-use crate::pipeline::maven_run::{MavenRun, reports_directory};
+use crate::pipeline::build_container::Found;
+use crate::pipeline::maven_run::MavenRun;
 use crate::pipeline::stages::Source;
 use crate::pipeline::{Run, StageError, build_container};
 use crate::store::builds;
@@ -13,8 +16,8 @@ pub(in crate::pipeline) struct Tested {
     pub report: TestReport,
     /// The run of Maven that goes on.
     pub maven: MavenRun,
-    /// How Maven ended, if it has.
-    pub ended: Option<Ended>,
+    /// What Maven left, if it has ended already.
+    pub ended: Option<Found>,
 }
 
 pub(in crate::pipeline) async fn unit_test(run: &Run, source: &Source) -> Result<Tested, StageError> {
@@ -24,20 +27,29 @@ pub(in crate::pipeline) async fn unit_test(run: &Run, source: &Source) -> Result
     if let Some(finding) = unsupported_build(names.iter().map(String::as_str)) {
         return Err(finding.into());
     }
-    run.say(&format!("Preparing a container of {}", run.pipeline.builder().image.as_str()));
+    run.say(&format!(
+        "Preparing a container of {}",
+        run.pipeline.builder().image.as_str()
+    ));
     let container = build_container::create(run, &source.directory).await?;
     let mut maven = MavenRun::start(run, container, &source.directory);
     if maven.tests_over().await {
         let found = build_container::look(&maven.container).await?;
-        let directory = reports_directory(run);
-        build_container::fetch_found_reports(run, &maven.container, &found.reports, &directory).await?;
-        let report = read(run).await?;
+        let report = read_found(run, &maven, &found).await?;
         record(run, &report, &[]).await?;
-        return Ok(Tested { report, maven, ended: None });
+        return Ok(Tested {
+            report,
+            maven,
+            ended: None,
+        });
     }
     let ended = maven.ended(run).await?;
-    let report = understand(run, &maven, &ended).await?;
-    Ok(Tested { report, maven, ended: Some(ended) })
+    let (report, found) = understand(run, &maven, &ended).await?;
+    Ok(Tested {
+        report,
+        maven,
+        ended: Some(found),
+    })
 }
 
 /// Reads the reports of a Maven run that is over, records them, and says what is wrong if something is.
@@ -45,9 +57,16 @@ pub(in crate::pipeline) async fn understand(
     run: &Run,
     maven: &MavenRun,
     ended: &Ended,
-) -> Result<TestReport, StageError> {
-    build_container::fetch_reports(run, &maven.container, &reports_directory(run)).await?;
-    let report = read(run).await?;
+) -> Result<(TestReport, Found), StageError> {
+    let (report, found) = if let Ended::Code(_) = ended {
+        let found = build_container::look(&maven.container).await?;
+        (read_found(run, maven, &found).await?, found)
+    } else {
+        // In a container that was killed nothing can be looked for: all of it is gone through.
+        let directory = run.workspace.empty_reports().await?;
+        build_container::fetch_reports(run, &maven.container, &directory).await?;
+        (read(directory).await?, Found::default())
+    };
     let red = report.counts.failed + report.counts.errors > 0;
     record(run, &report, &[]).await?;
     if !red
@@ -62,12 +81,16 @@ pub(in crate::pipeline) async fn understand(
     for remark in &remarks {
         run.say(&format!("NOTE: {}", remark.title));
     }
-    Ok(report)
+    Ok((report, found))
 }
 
-async fn read(run: &Run) -> Result<TestReport, StageError> {
-    let directory = reports_directory(run);
-    tokio::fs::create_dir_all(&directory).await?;
+async fn read_found(run: &Run, maven: &MavenRun, found: &Found) -> Result<TestReport, StageError> {
+    let directory = run.workspace.empty_reports().await?;
+    build_container::fetch_found_reports(run, &maven.container, &found.reports, &directory).await?;
+    read(directory).await
+}
+
+async fn read(directory: PathBuf) -> Result<TestReport, StageError> {
     let read = tokio::task::spawn_blocking(move || surefire::read_directory(&directory)).await;
     Ok(read.map_err(|error| StageError::world(format!("reading the test reports broke: {error}")))??)
 }

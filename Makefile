@@ -68,7 +68,7 @@ licences: tools
 	        echo "$$banned must not be linked (see deny.toml), but:"; echo "$$found"; exit 1; \
 	    fi; \
 	done
-	@$(CARGO) test --locked --quiet --package seaworthy --test integration -- licences:: architecture::
+	@$(CARGO) test --locked --quiet --workspace --test integration -- licences:: architecture::
 
 sqlx-fresh: world
 	@$(WORLD) run -- .ci/sqlx check

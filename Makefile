@@ -58,7 +58,7 @@ clippy: tools
 	@$(CARGO) clippy --locked --workspace --all-targets -- --deny warnings
 
 docs: tools
-	@RUSTDOCFLAGS="--deny warnings" $(CARGO) doc --locked --workspace --no-deps --document-private-items
+	@RUSTDOCFLAGS="--deny warnings" $(CARGO) doc --locked --workspace --no-deps
 
 # `cargo tree --invert` finds a crate or fails, and here it shall find nothing.
 licences: tools

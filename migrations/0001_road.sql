@@ -189,3 +189,9 @@ create table api_token (
     last_used_at timestamptz,
     revoked_at   timestamptz
 );
+
+-- This installation of the service: marks its things on an engine that it shares with others.
+create table installation (
+    id text not null default substr(replace(gen_random_uuid()::text, '-', ''), 1, 12)
+);
+insert into installation default values;

@@ -85,9 +85,7 @@ fn pieces(line: &str) -> impl Iterator<Item = Piece<'_>> {
                     }
                     (None, after) => rest = after,
                 },
-                '\u{9d}' | '\u{90}' | '\u{98}' | '\u{9e}' | '\u{9f}' => {
-                    rest = control_string(after)
-                }
+                '\u{9d}' | '\u{90}' | '\u{98}' | '\u{9e}' | '\u{9f}' => rest = control_string(after),
                 '\r' => {
                     rest = after.trim_start_matches(['\r', '\n']);
                     // At the end of the line it is only half of a Windows line break.
@@ -294,10 +292,7 @@ mod tests {
 
     #[test]
     fn an_unfinished_string_hides_nothing() {
-        assert_eq!(
-            strip("\x1b]0;the rest is still read"),
-            "0;the rest is still read"
-        );
+        assert_eq!(strip("\x1b]0;the rest is still read"), "0;the rest is still read");
     }
 
     #[test]
@@ -313,10 +308,7 @@ mod tests {
     fn extended_colours_take_their_arguments_with_them() {
         assert_eq!(to_html("\x1b[38;5;9mx"), "<span class=\"ansi-91\">x</span>");
         assert_eq!(to_html("\x1b[38:5:1mx"), "<span class=\"ansi-31\">x</span>");
-        assert_eq!(
-            to_html("\x1b[38;2;1;2;4;1mx"),
-            "<span class=\"ansi-b\">x</span>"
-        );
+        assert_eq!(to_html("\x1b[38;2;1;2;4;1mx"), "<span class=\"ansi-b\">x</span>");
         assert_eq!(to_html("\x1b[48;5;200mx"), "x");
     }
 

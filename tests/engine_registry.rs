@@ -103,6 +103,7 @@ async fn build(
 
 fn owner(number: i64) -> Owner {
     Owner {
+        installation: "test".to_owned(),
         build: BuildId(number),
         attempt: 1,
         worker: "test".to_owned(),

@@ -1,5 +1,10 @@
 //! All integration tests in one binary: one link step.
 
+mod architecture;
+mod engine_builders;
 mod engine_client;
 mod engine_registry;
 mod git_client;
+mod house;
+mod licences;
+mod road;

@@ -4,3 +4,7 @@
 pub mod certificates;
 pub mod engine;
 pub mod git;
+pub mod gitlab;
+pub mod http;
+pub mod mailer;
+pub mod registry;

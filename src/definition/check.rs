@@ -89,11 +89,7 @@ pub(super) fn resolve(
             pipeline.name.clone(),
             Pipeline {
                 name: pipeline.name,
-                projects: pipeline
-                    .projects
-                    .into_iter()
-                    .map(|(glob, _)| glob)
-                    .collect(),
+                projects: pipeline.projects.into_iter().map(|(glob, _)| glob).collect(),
                 priority: pipeline.priority,
                 recipients: pipeline.recipients,
                 war: pipeline.war,
@@ -126,10 +122,7 @@ fn candidates(
         if !names.contains(name) {
             file.report(
                 span,
-                format!(
-                    "stacks: there is no stack {name:?}; {}",
-                    advice(name, names)
-                ),
+                format!("stacks: there is no stack {name:?}; {}", advice(name, names)),
             );
             continue;
         }

@@ -76,19 +76,16 @@ impl Found {
     fn read(&mut self, directory: &Path, noun: &str) -> Vec<Text> {
         let shown = directory.display().to_string();
         let mut texts = Vec::new();
-        let entries =
-            match std::fs::read_dir(directory).and_then(Iterator::collect::<Result<Vec<_>, _>>) {
-                Ok(entries) => entries,
-                Err(error) => {
-                    self.problem(
+        let entries = match std::fs::read_dir(directory).and_then(Iterator::collect::<Result<Vec<_>, _>>) {
+            Ok(entries) => entries,
+            Err(error) => {
+                self.problem(
                     &shown,
-                    format!(
-                        "cannot list this directory: {error}; see `pipelines` in the configuration"
-                    ),
+                    format!("cannot list this directory: {error}; see `pipelines` in the configuration"),
                 );
-                    return texts;
-                }
-            };
+                return texts;
+            }
+        };
         for path in entries.into_iter().map(|entry| entry.path()) {
             // Names with a dot in front are how Kubernetes mounts its config maps; other endings may be notes.
             let (Some(name), Some("toml")) = (
@@ -103,7 +100,10 @@ impl Found {
             let shown = path.display().to_string();
             let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
             if !name.chars().all(allowed) || name.starts_with('-') {
-                self.problem(&shown, format!("{name:?} is no {noun}: rename the file to lower-case letters, digits and '-'"));
+                self.problem(
+                    &shown,
+                    format!("{name:?} is no {noun}: rename the file to lower-case letters, digits and '-'"),
+                );
                 continue;
             }
             match std::fs::read_to_string(&path) {

@@ -47,9 +47,7 @@ impl Glob {
 
     /// A pattern of paths in a project, for example `*/target/*.war`.
     pub fn file(text: &str) -> Result<Self, BadGlob> {
-        let wrong = text
-            .chars()
-            .find(|c| c.is_control() || "\\?[]{}".contains(*c));
+        let wrong = text.chars().find(|c| c.is_control() || "\\?[]{}".contains(*c));
         if let Some(c) = wrong {
             return Err(BadGlob(format!(
                 "{text:?} has {c:?} in it; a pattern knows only '*', '**' and '/'"
@@ -74,9 +72,7 @@ impl Glob {
                 )));
             } else {
                 parts.push(Part::Name(
-                    part.split('*')
-                        .map(|piece| fold(piece, ignore_case))
-                        .collect(),
+                    part.split('*').map(|piece| fold(piece, ignore_case)).collect(),
                 ));
             }
         }

@@ -8,12 +8,9 @@ use std::time::Duration;
 use super::check::{Overrides, StatedPipeline, resolve};
 use super::files::{Found, Text};
 use super::reader::{File, Reader, advice};
-use super::value::{
-    Checked, Value, boolean, integer, line, list, number, one_of, parsed, placed, some, wrong,
-};
+use super::value::{Checked, Value, boolean, integer, line, list, number, one_of, parsed, placed, some, wrong};
 use super::{
-    Builder, DefinitionErrors, Definitions, Glob, ImageName, Limits, Runtime, Stack, Tests,
-    parse_bytes, parse_duration,
+    Builder, DefinitionErrors, Definitions, Glob, ImageName, Limits, Runtime, Stack, Tests, parse_bytes, parse_duration,
 };
 use crate::model::ServletApi;
 
@@ -24,10 +21,7 @@ impl Definitions {
     ///
     /// # Errors
     /// Every problem of every file at once, by file and line.
-    pub fn load(
-        directory: Option<&Path>,
-        templates: &BTreeSet<String>,
-    ) -> Result<Self, DefinitionErrors> {
+    pub fn load(directory: Option<&Path>, templates: &BTreeSet<String>) -> Result<Self, DefinitionErrors> {
         let mut found = Found::gather(directory);
         let mut problems = std::mem::take(&mut found.problems);
         let mut stacks = Vec::new();
@@ -73,15 +67,10 @@ fn read_stack(file: &File<'_>, text: &Text, templates: &BTreeSet<String>) -> Opt
     let title = top.required("title", line);
     let servlet = top.required(
         "servlet",
-        one_of(&[
-            ("javax", ServletApi::Javax),
-            ("jakarta", ServletApi::Jakarta),
-        ]),
+        one_of(&[("javax", ServletApi::Javax), ("jakarta", ServletApi::Jakarta)]),
     );
     let jdk = top.required("jdk", integer(8..=99));
-    let builder = top
-        .required_table("builder")
-        .and_then(|table| read_builder(table, jdk));
+    let builder = top.required_table("builder").and_then(|table| read_builder(table, jdk));
     let runtime = top
         .required_table("runtime")
         .and_then(|table| read_runtime(table, templates));
@@ -91,9 +80,7 @@ fn read_stack(file: &File<'_>, text: &Text, templates: &BTreeSet<String>) -> Opt
     let tests = top.required_table("tests").and_then(|mut table| {
         let required = table.required("required", boolean);
         table.finish();
-        Some(Tests {
-            required: required?,
-        })
+        Some(Tests { required: required? })
     });
     top.finish();
     Some(Stack {
@@ -111,9 +98,7 @@ fn read_builder(mut table: Reader<'_, '_>, jdk: Option<u8>) -> Option<Builder> {
     let image = table.required("image", parsed(ImageName::parse));
     let command = table.required("command", some(line));
     let jvm_flags = table.optional("jvm_flags", list(flag)).unwrap_or_default();
-    let reserved = jdk
-        .filter(|_| !jvm_flags.is_empty())
-        .map(Builder::flags_variable);
+    let reserved = jdk.filter(|_| !jvm_flags.is_empty()).map(Builder::flags_variable);
     let environment = table.optional_table("environment").map(|mut table| {
         let entries = table.entries(|name, value| variable(name, value, reserved));
         table.finish();
@@ -145,9 +130,7 @@ fn read_runtime(mut table: Reader<'_, '_>, templates: &BTreeSet<String>) -> Opti
     let ports = table.required("ports", some(integer(1..=u16::MAX)));
     let log_directory = table.required("log_directory", absolute_path);
     let user = table.required("user", integer(1..=u32::MAX - 1));
-    let java_options = table
-        .optional("java_options", list(flag))
-        .unwrap_or_default();
+    let java_options = table.optional("java_options", list(flag)).unwrap_or_default();
     table.finish();
     Some(Runtime {
         image: image?,
@@ -189,12 +172,7 @@ fn read_limits(mut table: Reader<'_, '_>, required: bool) -> Overrides {
         }),
         log: get(&mut table, required, "log", size(64 << 10)),
         output: get(&mut table, required, "output", size(MIB)),
-        output_files: get(
-            &mut table,
-            required,
-            "output_files",
-            integer(10..=10_000_000),
-        ),
+        output_files: get(&mut table, required, "output_files", integer(10..=10_000_000)),
     };
     table.finish();
     limits
@@ -208,9 +186,7 @@ fn read_pipeline(file: &File<'_>, text: &Text) -> Option<StatedPipeline> {
         .optional("priority", integer(-1_000_000..=1_000_000))
         .unwrap_or_default();
     let stacks = top.required("stacks", some(placed(line)));
-    let recipients = top
-        .optional("recipients", list(address))
-        .unwrap_or_default();
+    let recipients = top.optional("recipients", list(address)).unwrap_or_default();
     let war = top.optional("war", parsed(Glob::file));
     let limits = top
         .optional_table("limits")
@@ -265,9 +241,7 @@ fn flag(value: &Value<'_>) -> Checked<String> {
         true => Ok(flag),
         false => wrong(
             value,
-            format!(
-                "{flag:?} is not one flag: it begins with '-' and has no blanks, quotes, '\\' or '$'"
-            ),
+            format!("{flag:?} is not one flag: it begins with '-' and has no blanks, quotes, '\\' or '$'"),
         ),
     }
 }
@@ -298,17 +272,13 @@ fn absolute_path(value: &Value<'_>) -> Checked<String> {
         !part.is_empty()
             && part != "."
             && part != ".."
-            && part
-                .chars()
-                .all(|c| c.is_ascii_alphanumeric() || "._-".contains(c))
+            && part.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c))
     });
     match absolute && clean {
         true => Ok(path),
         false => wrong(
             value,
-            format!(
-                "{path:?} is no absolute path of letters, digits, '.', '_', '-', like \"/var/log/tomcat\""
-            ),
+            format!("{path:?} is no absolute path of letters, digits, '.', '_', '-', like \"/var/log/tomcat\""),
         ),
     }
 }

@@ -11,16 +11,15 @@ mod glob;
 mod load;
 mod pipeline;
 mod problem;
-mod quantity;
 mod reader;
 mod reference;
 mod stack;
 mod value;
 
+pub use crate::model::quantity::{parse_bytes, parse_duration};
 pub use glob::{BadGlob, Glob, Specificity};
 pub use pipeline::Pipeline;
 pub use problem::{DefinitionErrors, Problem};
-pub use quantity::{parse_bytes, parse_duration};
 pub use reference::{ImageName, mirrored};
 pub use stack::{Builder, Limits, Runtime, Stack, Tests};
 
@@ -72,11 +71,7 @@ impl Definitions {
 
     /// What to tell the person whose project matches no pipeline: file, key and the line as it has to become.
     pub fn how_to_add(&self, project: &ProjectPath) -> String {
-        let Some(pipeline) = self
-            .pipelines
-            .get("default")
-            .or_else(|| self.pipelines.values().next())
-        else {
+        let Some(pipeline) = self.pipelines.get("default").or_else(|| self.pipelines.values().next()) else {
             return format!(
                 "project {project} matches no pipeline; make {}/default.toml with: projects = [\"{project}\"]",
                 self.directory

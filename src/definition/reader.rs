@@ -86,11 +86,7 @@ impl<'t> File<'t> {
 
 impl<'f, 't> Reader<'f, 't> {
     /// A key that must be there.
-    pub(super) fn required<T>(
-        &mut self,
-        key: &str,
-        check: impl Fn(&Value<'_>) -> Checked<T>,
-    ) -> Option<T> {
+    pub(super) fn required<T>(&mut self, key: &str, check: impl Fn(&Value<'_>) -> Checked<T>) -> Option<T> {
         if self.table.get(key).is_none() {
             self.known.push(key.to_owned());
             self.missing(key);
@@ -100,20 +96,14 @@ impl<'f, 't> Reader<'f, 't> {
     }
 
     /// A key that may be left out.
-    pub(super) fn optional<T>(
-        &mut self,
-        key: &str,
-        check: impl Fn(&Value<'_>) -> Checked<T>,
-    ) -> Option<T> {
+    pub(super) fn optional<T>(&mut self, key: &str, check: impl Fn(&Value<'_>) -> Checked<T>) -> Option<T> {
         self.known.push(key.to_owned());
         match check(self.table.get(key)?) {
             Ok(value) => Some(value),
             Err(wrongs) => {
                 for wrong in wrongs {
-                    self.file.report(
-                        Some(wrong.span),
-                        format!("{}: {}", self.full(key), wrong.message),
-                    );
+                    self.file
+                        .report(Some(wrong.span), format!("{}: {}", self.full(key), wrong.message));
                 }
                 None
             }
@@ -145,11 +135,7 @@ impl<'f, 't> Reader<'f, 't> {
             other => {
                 self.file.report(
                     Some(value.span()),
-                    format!(
-                        "{}: expected a table [{0}], not {}",
-                        self.full(key),
-                        kind(other)
-                    ),
+                    format!("{}: expected a table [{0}], not {}", self.full(key), kind(other)),
                 );
                 None
             }
@@ -157,10 +143,7 @@ impl<'f, 't> Reader<'f, 't> {
     }
 
     /// All keys of this table with their values, for a table whose keys are free.
-    pub(super) fn entries<T>(
-        &mut self,
-        check: impl Fn(&str, &Value<'_>) -> Checked<T>,
-    ) -> Vec<(String, T)> {
+    pub(super) fn entries<T>(&mut self, check: impl Fn(&str, &Value<'_>) -> Checked<T>) -> Vec<(String, T)> {
         let mut entries = Vec::new();
         for (key, value) in self.table {
             self.known.push(key.get_ref().to_string());
@@ -205,8 +188,7 @@ impl<'f, 't> Reader<'f, 't> {
             format!("[{}]", self.name)
         };
         let span = (!self.name.is_empty()).then(|| self.span.clone());
-        self.file
-            .report(span, format!("{place} lacks the key \"{key}\""));
+        self.file.report(span, format!("{place} lacks the key \"{key}\""));
     }
 
     fn full(&self, key: &str) -> String {
@@ -222,12 +204,7 @@ impl<'f, 't> Reader<'f, 't> {
 pub(super) fn advice(name: &str, valid: &[String]) -> String {
     let nearest = valid
         .iter()
-        .map(|candidate| {
-            (
-                strsim::damerau_levenshtein(&name.to_lowercase(), candidate),
-                candidate,
-            )
-        })
+        .map(|candidate| (strsim::damerau_levenshtein(&name.to_lowercase(), candidate), candidate))
         .min();
     match nearest {
         Some((distance, candidate)) if distance <= 2.max(candidate.len() / 3) => {

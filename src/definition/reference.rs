@@ -73,22 +73,13 @@ mod tests {
     #[test]
     fn a_mirror_takes_the_place_of_the_registry() {
         let mirrors = BTreeMap::from([
-            (
-                "docker.io".to_owned(),
-                "registry.example.com/mirror/".to_owned(),
-            ),
-            (
-                "localhost:5000".to_owned(),
-                "other.example.com:8443".to_owned(),
-            ),
+            ("docker.io".to_owned(), "registry.example.com/mirror/".to_owned()),
+            ("localhost:5000".to_owned(), "other.example.com:8443".to_owned()),
         ]);
         let pinned = format!("quay.io/a/b:1@sha256:{}", "a".repeat(64));
         for (given, expected) in [
             ("tomcat:10", "registry.example.com/mirror/library/tomcat:10"),
-            (
-                "bitnami/tomcat:10",
-                "registry.example.com/mirror/bitnami/tomcat:10",
-            ),
+            ("bitnami/tomcat:10", "registry.example.com/mirror/bitnami/tomcat:10"),
             (
                 "docker.io/library/tomcat:10",
                 "registry.example.com/mirror/library/tomcat:10",
@@ -100,17 +91,11 @@ mod tests {
             ("localhost:5000/a/b:1", "other.example.com:8443/a/b:1"),
             ("quay.io/a/b:1", "quay.io/a/b:1"),
             (pinned.as_str(), pinned.as_str()),
-            (
-                "tomcat",
-                "registry.example.com/mirror/library/tomcat:latest",
-            ),
+            ("tomcat", "registry.example.com/mirror/library/tomcat:latest"),
         ] {
             assert_eq!(mirrored(given, &mirrors), expected);
         }
-        assert_eq!(
-            mirrored("tomcat:10", &BTreeMap::new()),
-            "docker.io/library/tomcat:10"
-        );
+        assert_eq!(mirrored("tomcat:10", &BTreeMap::new()), "docker.io/library/tomcat:10");
     }
 
     #[test]
@@ -128,10 +113,7 @@ mod tests {
             "tomcat:$TAG",
             "tomcat@sha256:12",
         ] {
-            assert!(
-                ImageName::parse(bad).is_err(),
-                "{bad:?} was taken for a pinned name"
-            );
+            assert!(ImageName::parse(bad).is_err(), "{bad:?} was taken for a pinned name");
         }
     }
 }

@@ -111,10 +111,7 @@ impl Builder {
     pub fn variables(&self) -> BTreeMap<String, String> {
         let mut variables = self.environment.clone();
         if !self.jvm_flags.is_empty() {
-            variables.insert(
-                Self::flags_variable(self.jdk).to_owned(),
-                self.jvm_flags.join(" "),
-            );
+            variables.insert(Self::flags_variable(self.jdk).to_owned(), self.jvm_flags.join(" "));
         }
         variables
     }

@@ -41,15 +41,11 @@ fn the_shipped_files_build_every_project_on_the_stack_of_its_war() {
         .expect("a pipeline");
     assert_eq!(pipeline.name, "default");
     assert_eq!(
-        pipeline
-            .stack_for(ServletApi::Javax)
-            .map(|stack| stack.name.as_str()),
+        pipeline.stack_for(ServletApi::Javax).map(|stack| stack.name.as_str()),
         Some("tomcat9")
     );
     assert_eq!(
-        pipeline
-            .stack_for(ServletApi::Jakarta)
-            .map(|stack| stack.name.as_str()),
+        pipeline.stack_for(ServletApi::Jakarta).map(|stack| stack.name.as_str()),
         Some("tomcat10")
     );
     assert_eq!(
@@ -63,20 +59,13 @@ fn the_shipped_files_build_every_project_on_the_stack_of_its_war() {
 #[test]
 fn flags_reach_the_jvms_and_a_wrapper_takes_the_place_of_maven() {
     let definitions = Definitions::load(None, &templates()).expect("the shipped definitions");
-    let mut builder = definitions
-        .stack("tomcat9")
-        .expect("shipped")
-        .builder
-        .clone();
+    let mut builder = definitions.stack("tomcat9").expect("shipped").builder.clone();
     assert_eq!(
         builder.variables()["JDK_JAVA_OPTIONS"],
         "-XX:+NeverActAsServerClassMachine -XX:TieredStopAtLevel=1"
     );
     assert_eq!(builder.command_line(false)[..2], ["mvn", "--batch-mode"]);
-    assert_eq!(
-        builder.command_line(true)[..3],
-        ["sh", "./mvnw", "--batch-mode"]
-    );
+    assert_eq!(builder.command_line(true)[..3], ["sh", "./mvnw", "--batch-mode"]);
     builder.jdk = 8;
     assert!(builder.variables().contains_key("JAVA_TOOL_OPTIONS"));
     builder.command = vec!["ant".to_owned()];
@@ -85,8 +74,7 @@ fn flags_reach_the_jvms_and_a_wrapper_takes_the_place_of_maven() {
 
 #[test]
 fn priority_then_the_pattern_that_says_more_decides() {
-    let of =
-        |projects: &str, more: &str| format!("projects = {projects}\nstacks = [\"a\"]\n{more}");
+    let of = |projects: &str, more: &str| format!("projects = {projects}\nstacks = [\"a\"]\n{more}");
     let definitions = load(&[
         ("stacks/a.toml", STACK),
         ("all.toml", &of("[\"**\"]", "")),
@@ -118,10 +106,7 @@ fn priority_then_the_pattern_that_says_more_decides() {
 fn a_project_without_pipeline_is_told_the_line_to_change() {
     let definitions = load(&[
         ("stacks/a.toml", STACK),
-        (
-            "default.toml",
-            "projects = [\"shop/*\"]\nstacks = [\"a\"]\n",
-        ),
+        ("default.toml", "projects = [\"shop/*\"]\nstacks = [\"a\"]\n"),
     ])
     .expect("right files");
     assert_eq!(definitions.pipeline_for(&path("bank/x")), None);
@@ -149,19 +134,11 @@ fn a_pipeline_overrides_limits_and_its_hash_sees_values_only() {
     assert_eq!(plain.hash(), commented.hash());
     assert_ne!(plain.hash(), changed.hash());
     assert_eq!(
-        (
-            changed.limits.memory,
-            changed.limits.cpus,
-            changed.limits.pids
-        ),
+        (changed.limits.memory, changed.limits.cpus, changed.limits.pids),
         (4 << 30, 1.0, plain.limits.pids)
     );
     assert!(changed.tests.required && !plain.tests.required);
-    assert!(
-        changed
-            .war
-            .is_some_and(|war| war.matches("web/target/x.war"))
-    );
+    assert!(changed.war.is_some_and(|war| war.matches("web/target/x.war")));
 }
 
 #[test]
@@ -216,10 +193,7 @@ fn every_problem_of_every_file_is_reported_at_once_with_its_place() {
         "three.toml: the file lacks the key \"projects\"",
         "three.toml: the file lacks the key \"stacks\"",
     ] {
-        assert!(
-            problems.contains(expected),
-            "{expected} is missing in\n{problems}"
-        );
+        assert!(problems.contains(expected), "{expected} is missing in\n{problems}");
     }
     assert!(
         !problems.contains("\"bad\" "),
@@ -231,11 +205,8 @@ fn every_problem_of_every_file_is_reported_at_once_with_its_place() {
 fn a_directory_without_stacks_or_without_anything_says_what_to_do() {
     let none = load(&[]).expect_err("nothing there").join("\n");
     assert!(none.contains("no stack is defined"), "{none}");
-    let missing = Definitions::load(
-        Some(std::path::Path::new("/nonexistent/pipelines")),
-        &templates(),
-    )
-    .expect_err("no directory");
+    let missing = Definitions::load(Some(std::path::Path::new("/nonexistent/pipelines")), &templates())
+        .expect_err("no directory");
     assert!(
         missing
             .to_string()

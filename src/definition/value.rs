@@ -36,9 +36,7 @@ pub(super) fn line(value: &Value<'_>) -> Checked<String> {
 }
 
 /// A text that `parse` reads.
-pub(super) fn parsed<T, E: ToString>(
-    parse: impl Fn(&str) -> Result<T, E>,
-) -> impl Fn(&Value<'_>) -> Checked<T> {
+pub(super) fn parsed<T, E: ToString>(parse: impl Fn(&str) -> Result<T, E>) -> impl Fn(&Value<'_>) -> Checked<T> {
     move |value| parse(text(value)?).or_else(|error| wrong(value, error.to_string()))
 }
 
@@ -49,10 +47,7 @@ pub(super) fn one_of<T: Copy>(choices: &[(&'static str, T)]) -> impl Fn(&Value<'
         match choices.iter().find(|(name, _)| *name == text) {
             Some((_, choice)) => Ok(*choice),
             None => {
-                let names: Vec<String> = choices
-                    .iter()
-                    .map(|(name, _)| format!("\"{name}\""))
-                    .collect();
+                let names: Vec<String> = choices.iter().map(|(name, _)| format!("\"{name}\"")).collect();
                 wrong(value, format!("{text:?} is none of {}", names.join(", ")))
             }
         }
@@ -70,21 +65,14 @@ where
                 .ok()
                 .and_then(|n| T::try_from(n).ok()),
             other => {
-                return wrong(
-                    value,
-                    format!("expected a whole number, not {}", kind(other)),
-                );
+                return wrong(value, format!("expected a whole number, not {}", kind(other)));
             }
         };
         match number {
             Some(number) if range.contains(&number) => Ok(number),
             _ => wrong(
                 value,
-                format!(
-                    "expected a whole number from {} to {}",
-                    range.start(),
-                    range.end()
-                ),
+                format!("expected a whole number from {} to {}", range.start(), range.end()),
             ),
         }
     }
@@ -102,11 +90,7 @@ pub(super) fn number(range: RangeInclusive<f64>) -> impl Fn(&Value<'_>) -> Check
             Some(number) if range.contains(&number) => Ok(number),
             _ => wrong(
                 value,
-                format!(
-                    "expected a number from {} to {}",
-                    range.start(),
-                    range.end()
-                ),
+                format!("expected a number from {} to {}", range.start(), range.end()),
             ),
         }
     }
@@ -116,25 +100,17 @@ pub(super) fn number(range: RangeInclusive<f64>) -> impl Fn(&Value<'_>) -> Check
 pub(super) fn boolean(value: &Value<'_>) -> Checked<bool> {
     match value.get_ref() {
         DeValue::Boolean(flag) => Ok(*flag),
-        other => wrong(
-            value,
-            format!("expected true or false, not {}", kind(other)),
-        ),
+        other => wrong(value, format!("expected true or false, not {}", kind(other))),
     }
 }
 
 /// A list, all wrong elements reported.
-pub(super) fn list<T>(
-    element: impl Fn(&Value<'_>) -> Checked<T>,
-) -> impl Fn(&Value<'_>) -> Checked<Vec<T>> {
+pub(super) fn list<T>(element: impl Fn(&Value<'_>) -> Checked<T>) -> impl Fn(&Value<'_>) -> Checked<Vec<T>> {
     move |value| {
         let DeValue::Array(values) = value.get_ref() else {
             return wrong(
                 value,
-                format!(
-                    "expected a list like [\"…\"], not {}",
-                    kind(value.get_ref())
-                ),
+                format!("expected a list like [\"…\"], not {}", kind(value.get_ref())),
             );
         };
         let (mut good, mut bad) = (Vec::new(), Vec::new());
@@ -149,22 +125,16 @@ pub(super) fn list<T>(
 }
 
 /// A list with at least one element.
-pub(super) fn some<T>(
-    element: impl Fn(&Value<'_>) -> Checked<T>,
-) -> impl Fn(&Value<'_>) -> Checked<Vec<T>> {
+pub(super) fn some<T>(element: impl Fn(&Value<'_>) -> Checked<T>) -> impl Fn(&Value<'_>) -> Checked<Vec<T>> {
     let list = list(element);
     move |value| match list(value)? {
-        empty if empty.is_empty() => {
-            wrong(value, "the list is empty; it needs at least one element")
-        }
+        empty if empty.is_empty() => wrong(value, "the list is empty; it needs at least one element"),
         full => Ok(full),
     }
 }
 
 /// A value together with its place, for checks that need other files.
-pub(super) fn placed<T>(
-    inner: impl Fn(&Value<'_>) -> Checked<T>,
-) -> impl Fn(&Value<'_>) -> Checked<(T, Range<usize>)> {
+pub(super) fn placed<T>(inner: impl Fn(&Value<'_>) -> Checked<T>) -> impl Fn(&Value<'_>) -> Checked<(T, Range<usize>)> {
     move |value| Ok((inner(value)?, value.span()))
 }
 
@@ -184,9 +154,6 @@ pub(super) fn kind(value: &DeValue<'_>) -> &'static str {
 fn text<'v>(value: &'v Value<'_>) -> Checked<&'v str> {
     match value.get_ref() {
         DeValue::String(text) => Ok(text),
-        other => wrong(
-            value,
-            format!("expected a text in quotes, not {}", kind(other)),
-        ),
+        other => wrong(value, format!("expected a text in quotes, not {}", kind(other))),
     }
 }

@@ -95,14 +95,8 @@ impl fmt::Display for Description {
         } else {
             format!(" by {}", self.vendor)
         };
-        line(
-            "image",
-            format!("{} {}{vendor}", self.application, self.version),
-        )?;
-        line(
-            "merge request",
-            format!("{}!{}  {}", mr.project, mr.iid, mr.title),
-        )?;
+        line("image", format!("{} {}{vendor}", self.application, self.version))?;
+        line("merge request", format!("{}!{}  {}", mr.project, mr.iid, mr.title))?;
         line("", mr.url.clone())?;
         let login = if mr.author_username.is_empty() {
             String::new()
@@ -111,10 +105,7 @@ impl fmt::Display for Description {
         };
         line("author", format!("{}{login}", mr.author))?;
         line("commit", format!("{} of {}", mr.head, self.source))?;
-        line(
-            "merged into",
-            format!("{} at {}", mr.target_branch, mr.target_tip),
-        )?;
+        line("merged into", format!("{} at {}", mr.target_branch, mr.target_tip))?;
         line("tree", mr.merge_tree.to_string())?;
         let tests = self.tests;
         line(

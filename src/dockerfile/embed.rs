@@ -34,22 +34,14 @@ pub(super) fn embed(prefix: &str, text: &str, labels: &mut BTreeMap<String, Stri
         rest = tail;
     }
     labels.insert(format!("{prefix}.chunks"), count.to_string());
-    labels.insert(
-        format!("{prefix}.sha256"),
-        Digest::of(text.as_bytes()).to_string(),
-    );
+    labels.insert(format!("{prefix}.sha256"), Digest::of(text.as_bytes()).to_string());
 }
 
 /// Reads it back and compares the checksum. The error says which label is wrong, and how.
-pub(super) fn extract(
-    prefix: &str,
-    labels: &BTreeMap<String, String>,
-) -> Result<String, (String, String)> {
+pub(super) fn extract(prefix: &str, labels: &BTreeMap<String, String>) -> Result<String, (String, String)> {
     let get = |name: &str| {
         let key = format!("{prefix}.{name}");
-        labels
-            .get(&key)
-            .ok_or_else(|| (key, "is missing".to_owned()))
+        labels.get(&key).ok_or_else(|| (key, "is missing".to_owned()))
     };
     let wrong = |name: &str, reason: String| (format!("{prefix}.{name}"), reason);
     let chunks = get("chunks")?;

@@ -12,10 +12,7 @@ pub(super) fn refusal(text: &str) -> Option<String> {
     text.chars().find_map(|c| match c {
         '`' => Some("it has a backtick in it, which a shell would run".to_owned()),
         '\u{2028}' | '\u{2029}' => Some("it has a line separator in it".to_owned()),
-        c if c.is_control() => Some(format!(
-            "it has the control character U+{:04X} in it",
-            u32::from(c)
-        )),
+        c if c.is_control() => Some(format!("it has the control character U+{:04X} in it", u32::from(c))),
         _ => None,
     })
 }
@@ -24,9 +21,7 @@ pub(super) fn refusal(text: &str) -> Option<String> {
 /// (BuildKit, `frontend/dockerfile/shell/lex.go`), and the same three mean something to a shell there.
 pub(super) fn escape(text: &str, out: &mut dyn Write) -> io::Result<()> {
     if let Some(reason) = refusal(text) {
-        return Err(io::Error::other(format!(
-            "the value {text:?} is refused: {reason}"
-        )));
+        return Err(io::Error::other(format!("the value {text:?} is refused: {reason}")));
     }
     let mut rest = text;
     while let Some(at) = rest.find(['\\', '"', '$']) {
@@ -43,9 +38,7 @@ pub(super) fn check_context(name: &str, value: &Value) -> Result<(), String> {
     match value {
         Value::Null => Err(format!("the variable {name} has no value")),
         Value::String(text) => match refusal(text) {
-            Some(reason) => Err(format!(
-                "the variable {name} has the value {text:?}: {reason}"
-            )),
+            Some(reason) => Err(format!("the variable {name} has the value {text:?}: {reason}")),
             None => Ok(()),
         },
         Value::Array(values) => values
@@ -88,10 +81,7 @@ impl Capped {
 impl Write for Capped {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         if self.bytes.len() + bytes.len() > self.limit {
-            return Err(io::Error::other(format!(
-                "the text grows beyond {} bytes",
-                self.limit
-            )));
+            return Err(io::Error::other(format!("the text grows beyond {} bytes", self.limit)));
         }
         self.bytes.extend_from_slice(bytes);
         Ok(bytes.len())
@@ -110,19 +100,13 @@ mod tests {
     fn three_characters_are_escaped_and_the_rest_stays() {
         let mut out = Vec::new();
         escape(r#"a\b "c" $d 'ä'"#, &mut out).expect("nothing to refuse");
-        assert_eq!(
-            String::from_utf8(out).as_deref(),
-            Ok(r#"a\\b \"c\" \$d 'ä'"#)
-        );
+        assert_eq!(String::from_utf8(out).as_deref(), Ok(r#"a\\b \"c\" \$d 'ä'"#));
     }
 
     #[test]
     fn what_begins_a_line_or_a_command_is_refused() {
         for bad in ["a\nRUN x", "a\rb", "\t", "\0", "\u{85}", "\u{2028}", "`id`"] {
-            assert!(
-                escape(bad, &mut Vec::new()).is_err(),
-                "{bad:?} was let through"
-            );
+            assert!(escape(bad, &mut Vec::new()).is_err(), "{bad:?} was let through");
         }
     }
 }

@@ -80,10 +80,7 @@ const WAR_SHA256: &str = "dev.seaworthy.war.sha256";
 
 /// The labels of an image. `inherited` are the base's: a label cannot be taken away, so the keys of the specification
 /// and ours that would say something of the *base* are made empty.
-pub fn labels(
-    description: &Description,
-    inherited: &BTreeMap<String, String>,
-) -> BTreeMap<String, String> {
+pub fn labels(description: &Description, inherited: &BTreeMap<String, String>) -> BTreeMap<String, String> {
     let mut labels: BTreeMap<String, String> = inherited
         .keys()
         .filter(|key| key.starts_with(OCI) || key.starts_with(OURS))
@@ -96,22 +93,14 @@ pub fn labels(
         (TITLE, description.application.clone()),
         (VERSION, description.version.clone()),
         (VENDOR, description.vendor.clone()),
-        (
-            CREATED,
-            description
-                .created
-                .to_rfc3339_opts(SecondsFormat::Secs, true),
-        ),
+        (CREATED, description.created.to_rfc3339_opts(SecondsFormat::Secs, true)),
         (SOURCE, without_credentials(&description.source)),
         (REVISION, mr.head.to_string()),
         (BASE_NAME, description.base.name.clone()),
         (BASE_DIGEST, description.base.digest.to_string()),
         (OCI_URL, without_credentials(&mr.url)),
         (OCI_AUTHORS, mr.author.clone()),
-        (
-            OCI_DESCRIPTION,
-            format!("{}!{} {}", mr.project, mr.iid, mr.title),
-        ),
+        (OCI_DESCRIPTION, format!("{}!{} {}", mr.project, mr.iid, mr.title)),
         (BUILD, description.build.to_string()),
         (PIPELINE, description.pipeline.clone()),
         (PIPELINE_HASH, description.pipeline_hash.to_string()),
@@ -191,19 +180,15 @@ pub fn describe(labels: &BTreeMap<String, String>) -> Result<Description, Descri
             name: text(labels, BASE_NAME)?,
             digest: parse(labels, BASE_DIGEST)?,
         },
-        dockerfile: extract(DOCKERFILE, labels)
-            .map_err(|(label, reason)| DescribeError::Damaged { label, reason })?,
+        dockerfile: extract(DOCKERFILE, labels).map_err(|(label, reason)| DescribeError::Damaged { label, reason })?,
     })
 }
 
 fn text(labels: &BTreeMap<String, String>, key: &str) -> Result<String, DescribeError> {
-    labels
-        .get(key)
-        .cloned()
-        .ok_or_else(|| DescribeError::Damaged {
-            label: key.to_owned(),
-            reason: "is missing".to_owned(),
-        })
+    labels.get(key).cloned().ok_or_else(|| DescribeError::Damaged {
+        label: key.to_owned(),
+        reason: "is missing".to_owned(),
+    })
 }
 
 fn parse<T>(labels: &BTreeMap<String, String>, key: &str) -> Result<T, DescribeError>
@@ -212,11 +197,10 @@ where
     T::Err: ToString,
 {
     let text = text(labels, key)?;
-    text.parse()
-        .map_err(|error: T::Err| DescribeError::Damaged {
-            label: key.to_owned(),
-            reason: format!("is {text:?}: {}", error.to_string()),
-        })
+    text.parse().map_err(|error: T::Err| DescribeError::Damaged {
+        label: key.to_owned(),
+        reason: format!("is {text:?}: {}", error.to_string()),
+    })
 }
 
 /// `https://user:secret@host/path` without what stands before the `@`, and without a query, where tokens hide too.

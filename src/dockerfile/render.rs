@@ -39,9 +39,9 @@ impl PinnedBase {
             .parse()
             .map_err(|error| format!("{pulled:?} is no name of an image: {error}"))?;
         match reference.digest() {
-            Some(other) if other != digest.as_str() => Err(format!(
-                "{pulled:?} is pinned to another digest than {digest}"
-            )),
+            Some(other) if other != digest.as_str() => {
+                Err(format!("{pulled:?} is pinned to another digest than {digest}"))
+            }
             Some(_) => Ok(Self(reference.whole())),
             None => Ok(Self(format!("{}@{digest}", reference.whole()))),
         }
@@ -57,11 +57,7 @@ impl PinnedBase {
 ///
 /// # Errors
 /// A value that is refused, or a template that is wrong for these values.
-pub fn render(
-    templates: &Templates,
-    stack: &Stack,
-    input: &DockerfileInput,
-) -> Result<String, RenderError> {
+pub fn render(templates: &Templates, stack: &Stack, input: &DockerfileInput) -> Result<String, RenderError> {
     let runtime = &stack.runtime;
     let values = json!({
         "application": input.application,
@@ -91,13 +87,7 @@ impl Templates {
             .filter_map(|stack| {
                 let origin = || format!("stack {}", stack.name);
                 let tried = PinnedBase::new(
-                    stack
-                        .runtime
-                        .image
-                        .as_str()
-                        .split('@')
-                        .next()
-                        .unwrap_or_default(),
+                    stack.runtime.image.as_str().split('@').next().unwrap_or_default(),
                     &digest,
                 )
                 .map_err(|reason| RenderError {
@@ -117,10 +107,6 @@ impl Templates {
                 tried.err()
             })
             .collect();
-        if errors.is_empty() {
-            Ok(())
-        } else {
-            Err(errors)
-        }
+        if errors.is_empty() { Ok(()) } else { Err(errors) }
     }
 }

@@ -54,10 +54,7 @@ impl Templates {
                 continue;
             };
             origins.insert(name.to_string(), format!("templates/dockerfile/{name}"));
-            texts.insert(
-                name.to_string(),
-                String::from_utf8_lossy(&file.data).into_owned(),
-            );
+            texts.insert(name.to_string(), String::from_utf8_lossy(&file.data).into_owned());
         }
         if let Some(directory) = directory {
             for (name, path, text) in read(directory)? {
@@ -70,22 +67,16 @@ impl Templates {
         tera.autoescape_on([""]);
         tera.set_escape_fn(escape);
         // Before the templates are added: the name is resolved while they are parsed.
-        tera.register_filter(
-            "safe",
-            |_: &Value, _: Kwargs, _: &State<'_>| -> TeraResult<Value> {
-                Err(tera::Error::message(
-                    "the filter `safe` would let a value become an instruction; take it away",
-                ))
-            },
-        );
-        tera.register_filter(
-            "json",
-            |value: &Value, _: Kwargs, _: &State<'_>| -> TeraResult<Value> {
-                let json = serde_json::to_string(value)
-                    .map_err(|error| tera::Error::chain("not to be written as JSON", error))?;
-                Ok(Value::safe_string(&json))
-            },
-        );
+        tera.register_filter("safe", |_: &Value, _: Kwargs, _: &State<'_>| -> TeraResult<Value> {
+            Err(tera::Error::message(
+                "the filter `safe` would let a value become an instruction; take it away",
+            ))
+        });
+        tera.register_filter("json", |value: &Value, _: Kwargs, _: &State<'_>| -> TeraResult<Value> {
+            let json =
+                serde_json::to_string(value).map_err(|error| tera::Error::chain("not to be written as JSON", error))?;
+            Ok(Value::safe_string(&json))
+        });
         tera.add_raw_templates(texts).map_err(|error| RenderError {
             origin: directory.map_or_else(
                 || "templates/dockerfile".to_owned(),
@@ -106,17 +97,9 @@ impl Templates {
     }
 
     /// Renders one template over a context that is an object of texts, numbers, booleans, and lists of them.
-    pub(super) fn fill(
-        &self,
-        name: &str,
-        values: &serde_json::Value,
-    ) -> Result<String, RenderError> {
+    pub(super) fn fill(&self, name: &str, values: &serde_json::Value) -> Result<String, RenderError> {
         let file = format!("{name}{ENDING}");
-        let origin = self
-            .origins
-            .get(&file)
-            .cloned()
-            .unwrap_or_else(|| file.clone());
+        let origin = self.origins.get(&file).cloned().unwrap_or_else(|| file.clone());
         let fail = |reason: String| RenderError {
             origin: origin.clone(),
             reason,
@@ -144,11 +127,7 @@ fn check_text(text: &str) -> Result<(), String> {
     }
     for (i, line) in text.split('\n').enumerate() {
         if line.len() > LINE_LIMIT {
-            return Err(format!(
-                "line {} has {} bytes, {LINE_LIMIT} at most",
-                i + 1,
-                line.len()
-            ));
+            return Err(format!("line {} has {} bytes, {LINE_LIMIT} at most", i + 1, line.len()));
         }
         if let Some(c) = line.chars().find(|c| c.is_control() && *c != '\t') {
             return Err(format!(

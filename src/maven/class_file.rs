@@ -83,17 +83,14 @@ impl<'a> ConstantPool<'a> {
     pub fn refers_to(&self, package: &str) -> bool {
         let package = package.as_bytes();
         let class = |index: &u16| {
-            let name = self
-                .texts
-                .get(usize::from(*index))
-                .copied()
-                .unwrap_or_default();
+            let name = self.texts.get(usize::from(*index)).copied().unwrap_or_default();
             name.starts_with(package) || (name.starts_with(b"[") && has_type(name, package))
         };
         self.classes.iter().any(class)
-            || self.texts.iter().any(|text| {
-                matches!(text.first(), Some(b'(' | b'L' | b'[' | b'<')) && has_type(text, package)
-            })
+            || self
+                .texts
+                .iter()
+                .any(|text| matches!(text.first(), Some(b'(' | b'L' | b'[' | b'<')) && has_type(text, package))
     }
 }
 
@@ -120,10 +117,7 @@ struct Input<'a>(&'a [u8]);
 
 impl<'a> Input<'a> {
     fn take(&mut self, count: usize) -> Result<&'a [u8], ClassFileError> {
-        let (taken, rest) = self
-            .0
-            .split_at_checked(count)
-            .ok_or(ClassFileError::CutOff)?;
+        let (taken, rest) = self.0.split_at_checked(count).ok_or(ClassFileError::CutOff)?;
         self.0 = rest;
         Ok(taken)
     }
@@ -180,9 +174,7 @@ mod tests {
     use super::*;
 
     fn refers(file: &[u8], package: &str) -> bool {
-        ConstantPool::read(file)
-            .expect("a class file")
-            .refers_to(package)
+        ConstantPool::read(file).expect("a class file").refers_to(package)
     }
 
     #[test]
@@ -218,10 +210,7 @@ mod tests {
             "Ljavax/servlet/ is a package",
             "see Ljavax/servlet/x;",
         ] {
-            assert!(
-                !refers(&class_with(&[], &[], &[text]), "javax/servlet/"),
-                "{text}"
-            );
+            assert!(!refers(&class_with(&[], &[], &[text]), "javax/servlet/"), "{text}");
         }
     }
 
@@ -230,10 +219,7 @@ mod tests {
         assert_eq!(ConstantPool::read(b"PK").err(), Some(ClassFileError::Magic));
         let mut unknown = class_with(&[], &[], &[]);
         unknown[10] = 99;
-        assert_eq!(
-            ConstantPool::read(&unknown).err(),
-            Some(ClassFileError::Tag(99))
-        );
+        assert_eq!(ConstantPool::read(&unknown).err(), Some(ClassFileError::Tag(99)));
         let whole = class_with(&["a/B"], &["()V"], &["x"]);
         assert_eq!(
             ConstantPool::read(&whole[..whole.len() - 5]).err(),

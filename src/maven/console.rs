@@ -142,11 +142,7 @@ impl Console {
             return None;
         }
         if let Some(packaging) = mojo::packaging(text) {
-            if let Some(module) = self
-                .modules
-                .last_mut()
-                .filter(|module| module.packaging.is_empty())
-            {
+            if let Some(module) = self.modules.last_mut().filter(|module| module.packaging.is_empty()) {
                 module.packaging = packaging.to_owned();
             }
             return None;
@@ -202,11 +198,7 @@ impl Console {
             self.running.clear();
         }
         self.mojo = Some(mojo.clone());
-        let at = match self
-            .steps
-            .iter()
-            .position(|(module, _)| *module == mojo.module)
-        {
+        let at = match self.steps.iter().position(|(module, _)| *module == mojo.module) {
             Some(at) => at,
             None if self.steps.len() < MODULES => {
                 self.steps.push((mojo.module.clone(), Step::Early));
@@ -334,10 +326,7 @@ mod tests {
         let line = "[INFO] --- maven-war-plugin:3.4.0:war (default-war) @ harbour ---";
         assert!(matches!(console.line(line), Some(Event::Packaging(mojo)) if mojo.goal == "war"));
         assert_eq!(console.phase(), Phase::Packaging);
-        assert_eq!(
-            console.line("[INFO] Building war: /x/target/harbour-1.0.war"),
-            None
-        );
+        assert_eq!(console.line("[INFO] Building war: /x/target/harbour-1.0.war"), None);
         assert_eq!(console.line("[INFO] BUILD SUCCESS"), Some(Event::Success));
         assert_eq!(console.modules().len(), 1);
     }
@@ -352,9 +341,7 @@ mod tests {
             console.line("[INFO] ----[ jar ]----");
             console.line(&format!("[\x1b[1;34mINFO\x1b[m] \x1b[1m--- \x1b[0;32msurefire:3.5.4:test\x1b[m \x1b[1m(default-test)\x1b[m @ \x1b[36m{name}\x1b[0;1m ---\x1b[m"));
             assert_eq!(console.phase(), Phase::Testing);
-            console.line(&format!(
-                "[INFO] --- jar:3.4.2:jar (default-jar) @ {name} ---"
-            ));
+            console.line(&format!("[INFO] --- jar:3.4.2:jar (default-jar) @ {name} ---"));
         }
         assert_eq!(console.phase(), Phase::Packaging);
         assert_eq!(console.modules()[1].position, Some((2, 2)));
@@ -363,14 +350,11 @@ mod tests {
     #[test]
     fn modules_in_parallel_are_waited_for() {
         let mut console = Console::new();
-        console
-            .line("[INFO] Using the MultiThreadedBuilder implementation with a thread count of 2");
+        console.line("[INFO] Using the MultiThreadedBuilder implementation with a thread count of 2");
         for (name, place) in [("a", 1), ("b", 2)] {
             console.line(&format!("[INFO] ----< com.x:{name} >----"));
             console.line(&format!("[INFO] Building {name} 1.0   [{place}/2]"));
-            console.line(&format!(
-                "[INFO] --- surefire:3.5.4:test (default-test) @ {name} ---"
-            ));
+            console.line(&format!("[INFO] --- surefire:3.5.4:test (default-test) @ {name} ---"));
         }
         console.line("[INFO] --- war:3.4.0:war (default-war) @ b ---");
         assert_eq!(console.phase(), Phase::Testing, "a is still testing");
@@ -386,8 +370,7 @@ mod tests {
             console.line(&format!("{long}{number}"));
             console.line(&format!("[ERROR] /a/B{number}.java:[1,2] wrong"));
         }
-        let kept: usize =
-            console.last_lines().map(String::len).sum::<usize>() + console.notes().size();
+        let kept: usize = console.last_lines().map(String::len).sum::<usize>() + console.notes().size();
         assert!(kept < 500_000, "{kept} bytes are kept");
     }
 }

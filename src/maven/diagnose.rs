@@ -99,11 +99,7 @@ pub fn world_fault(console: &Console) -> Option<String> {
         transfer && !refused(line)
     };
     // Maven 3.8 gives the cause in a later, longer line than the first.
-    let line = notes
-        .dependencies
-        .iter()
-        .filter(broken)
-        .max_by_key(|line| line.len());
+    let line = notes.dependencies.iter().filter(broken).max_by_key(|line| line.len());
     let wrapper = || {
         notes
             .wrapper
@@ -111,9 +107,7 @@ pub fn world_fault(console: &Console) -> Option<String> {
             .filter(|_| console.modules().is_empty() && console.mojo().is_none())
     };
     line.map(|line| format!("the Maven repository does not answer as it should: {line}"))
-        .or_else(|| {
-            wrapper().map(|line| format!("the Maven Wrapper could not download Maven: {line}"))
-        })
+        .or_else(|| wrapper().map(|line| format!("the Maven Wrapper could not download Maven: {line}")))
 }
 
 /// A tree that Maven cannot build, judged by the names in its root directory.
@@ -134,19 +128,12 @@ pub fn unsupported_build<'a>(names: impl IntoIterator<Item = &'a str>) -> Option
         ("package.json", "npm"),
     ];
     let title = match other.into_iter().find(|(name, _)| has(name)) {
-        Some((name, tool)) => format!(
-            "This is a {tool} project ({name}), and there is no pom.xml in its root directory"
-        ),
-        None => {
-            "There is no POM in this directory: pom.xml is missing from the root of the project"
-                .to_owned()
+        Some((name, tool)) => {
+            format!("This is a {tool} project ({name}), and there is no pom.xml in its root directory")
         }
+        None => "There is no POM in this directory: pom.xml is missing from the root of the project".to_owned(),
     };
-    let mut shown: Vec<String> = names
-        .iter()
-        .take(40)
-        .map(|name| (*name).to_owned())
-        .collect();
+    let mut shown: Vec<String> = names.iter().take(40).map(|name| (*name).to_owned()).collect();
     shown.sort();
     Some(
         Finding::new(
@@ -272,22 +259,14 @@ fn maven_failed(code: i64, console: &Console) -> Finding {
     };
     let first = notes.failed_goal.as_ref().or_else(|| errors.first());
     let (rule, help) = match first {
-        Some(line)
-            if line.contains("No tests were executed") || line.contains("No tests matching") =>
-        {
-            (
-                "no-tests",
-                "Check the names of the test classes (*Test, Test*, *Tests) and Surefire's <includes>.",
-            )
-        }
-        Some(line)
-            if line.contains("release version") || line.contains("invalid target release") =>
-        {
-            (
-                "compile-error",
-                "The project asks for a newer Java than the JDK of this stack: choose a pipeline with that JDK, or lower maven.compiler.release.",
-            )
-        }
+        Some(line) if line.contains("No tests were executed") || line.contains("No tests matching") => (
+            "no-tests",
+            "Check the names of the test classes (*Test, Test*, *Tests) and Surefire's <includes>.",
+        ),
+        Some(line) if line.contains("release version") || line.contains("invalid target release") => (
+            "compile-error",
+            "The project asks for a newer Java than the JDK of this stack: choose a pipeline with that JDK, or lower maven.compiler.release.",
+        ),
         _ => (
             "maven-failed",
             "Run the same command on your desk, on your branch merged into the target branch; the log has the whole output.",

@@ -8,11 +8,7 @@ use super::red_tests;
 use crate::model::{Finding, TestReport};
 
 /// The exit code, or the finding if it was a limit that ended the build.
-pub(super) fn stopped(
-    ended: &Ended,
-    console: &Console,
-    tests: &TestReport,
-) -> Result<i64, Finding> {
+pub(super) fn stopped(ended: &Ended, console: &Console, tests: &TestReport) -> Result<i64, Finding> {
     let at = place(console);
     let finding = match ended {
         Ended::Code(code) => return Ok(*code),
@@ -28,18 +24,12 @@ pub(super) fn stopped(
         ),
         Ended::LogLimit { bytes } => Finding::new(
             "log-limit",
-            format!(
-                "The build printed more than {} and was stopped{at}",
-                size(*bytes)
-            ),
+            format!("The build printed more than {} and was stopped{at}", size(*bytes)),
             "Something prints in a loop or logs at DEBUG: lower the log level of the tests (src/test/resources/logback-test.xml). Start and end of the log are kept.",
         ),
         Ended::DiskLimit { bytes } => Finding::new(
             "disk-limit",
-            format!(
-                "The build wrote more than {} to disk and was stopped{at}",
-                size(*bytes)
-            ),
+            format!("The build wrote more than {} to disk and was stopped{at}", size(*bytes)),
             "Look for tests that write files without end; the limit is in the pipeline's stack.",
         ),
     };
@@ -50,20 +40,16 @@ pub(super) fn stopped(
 
 /// A failed test that could not start a thread or a process.
 pub(super) fn process_limit_in(tests: &TestReport) -> Option<&str> {
-    tests
-        .failures
+    tests.failures.iter().map(|failure| &*failure.message).find(|message| {
+        [
+            "unable to create native thread",
+            "unable to create new native thread",
+            "Resource temporarily unavailable",
+            "Cannot fork",
+        ]
         .iter()
-        .map(|failure| &*failure.message)
-        .find(|message| {
-            [
-                "unable to create native thread",
-                "unable to create new native thread",
-                "Resource temporarily unavailable",
-                "Cannot fork",
-            ]
-            .iter()
-            .any(|words| message.contains(words))
-        })
+        .any(|words| message.contains(words))
+    })
 }
 
 pub(super) fn processes(console: &Console, line: &str, tests: Vec<String>) -> Finding {

@@ -78,9 +78,7 @@ impl Mojo {
             | ("bundle", "bundle")
             | ("install", "install")
             | ("deploy", "deploy") => true,
-            ("war" | "jar" | "source" | "javadoc" | "dependency" | "assembly" | "cyclonedx", _) => {
-                tests_are_over
-            }
+            ("war" | "jar" | "source" | "javadoc" | "dependency" | "assembly" | "cyclonedx", _) => tests_are_over,
             _ => false,
         }
     }
@@ -128,14 +126,10 @@ mod tests {
             "--- org.apache.maven.plugins:maven-surefire-plugin:3.2.5:test (default-test) @ app ---",
         ] {
             let mojo = Mojo::parse(line).expect(line);
-            assert_eq!(
-                (&*mojo.plugin, &*mojo.goal, &*mojo.module),
-                ("surefire", "test", "app")
-            );
+            assert_eq!((&*mojo.plugin, &*mojo.goal, &*mojo.module), ("surefire", "test", "app"));
             assert!(mojo.runs_tests());
         }
-        let boot =
-            Mojo::parse("--- spring-boot-maven-plugin:3.2.0:repackage (repackage) @ app ---");
+        let boot = Mojo::parse("--- spring-boot-maven-plugin:3.2.0:repackage (repackage) @ app ---");
         assert_eq!(boot.expect("a goal").plugin, "spring-boot");
     }
 
@@ -166,9 +160,6 @@ mod tests {
             Some(("lighthouse-web 1.0", Some((4, 4))))
         );
         assert_eq!(module_title("Building shop 1.0"), Some(("shop 1.0", None)));
-        assert_eq!(
-            module_title("Building a [beta] 1.0"),
-            Some(("a [beta] 1.0", None))
-        );
+        assert_eq!(module_title("Building a [beta] 1.0"), Some(("a [beta] 1.0", None)));
     }
 }

@@ -123,11 +123,8 @@ impl Notes {
         }
         if let Some(error) = self.compile_error(text) {
             self.in_test_classes |= place.in_test_compile;
-            self.compile_open = !self
-                .compile_errors
-                .iter()
-                .any(|known| known.text == error.text)
-                && self.compile_errors.len() < KEPT;
+            self.compile_open =
+                !self.compile_errors.iter().any(|known| known.text == error.text) && self.compile_errors.len() < KEPT;
             if self.compile_open {
                 self.compile_errors.push(error);
             }
@@ -168,9 +165,7 @@ impl Notes {
     }
 
     fn crashes(&mut self, text: &str) {
-        if text.contains("The forked VM terminated")
-            || text.contains("There was a timeout") && text.contains("fork")
-        {
+        if text.contains("The forked VM terminated") || text.contains("There was a timeout") && text.contains("fork") {
             self.jvm_died.get_or_insert_with(|| text.to_owned());
         }
         if let Some(code) = text.strip_prefix("Process Exit Code: ") {
@@ -189,10 +184,7 @@ impl Notes {
         let (place, message) = rest.split_once(']')?;
         let (line, column) = place.split_once(',')?;
         let numbers = [line, column].iter().all(|n| n.parse::<u32>().is_ok());
-        let is_file = file
-            .rsplit('/')
-            .next()
-            .is_some_and(|name| name.contains('.'));
+        let is_file = file.rsplit('/').next().is_some_and(|name| name.contains('.'));
         if !numbers || !is_file {
             return None;
         }
@@ -217,17 +209,8 @@ impl Notes {
     /// Bytes that are kept.
     #[cfg(test)]
     pub(super) fn size(&self) -> usize {
-        let texts = self
-            .errors
-            .iter()
-            .chain(&self.final_errors)
-            .chain(&self.dependencies);
-        texts.map(String::len).sum::<usize>()
-            + self
-                .compile_errors
-                .iter()
-                .map(|error| error.text.len())
-                .sum::<usize>()
+        let texts = self.errors.iter().chain(&self.final_errors).chain(&self.dependencies);
+        texts.map(String::len).sum::<usize>() + self.compile_errors.iter().map(|error| error.text.len()).sum::<usize>()
     }
 }
 

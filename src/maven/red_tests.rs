@@ -16,22 +16,12 @@ const LINES: usize = 6;
 /// `2 of 14 tests failed: CartTest.addsTwice, OrderTest.total`, each with its message and the first lines of its trace.
 pub(super) fn finding(console: &Console, tests: &TestReport, code: i64) -> Finding {
     let red = tests.counts.failed + tests.counts.errors;
-    let names: Vec<String> = tests
-        .failures
-        .iter()
-        .take(IN_TITLE)
-        .map(short_name)
-        .collect();
+    let names: Vec<String> = tests.failures.iter().take(IN_TITLE).map(short_name).collect();
     let more = match red as usize - names.len().min(red as usize) {
         0 => String::new(),
         more => format!(" and {more} more"),
     };
-    let mut detail: Vec<String> = tests
-        .failures
-        .iter()
-        .take(IN_DETAIL)
-        .flat_map(lines)
-        .collect();
+    let mut detail: Vec<String> = tests.failures.iter().take(IN_DETAIL).flat_map(lines).collect();
     if red as usize > IN_DETAIL {
         detail.push(format!(
             "… and {} more failed tests, see the test reports",
@@ -39,7 +29,9 @@ pub(super) fn finding(console: &Console, tests: &TestReport, code: i64) -> Findi
         ));
     }
     if code == 0 {
-        detail.push("Maven itself ended well: testFailureIgnore is set. A red test fails the build all the same.".to_owned());
+        detail.push(
+            "Maven itself ended well: testFailureIgnore is set. A red test fails the build all the same.".to_owned(),
+        );
     }
     detail.extend(
         tests
@@ -81,26 +73,11 @@ pub(super) fn jvm_died(console: &Console) -> Finding {
         [] => String::new(),
         tests => format!(
             " in {}",
-            shorten(
-                &tests
-                    .iter()
-                    .take(IN_TITLE)
-                    .cloned()
-                    .collect::<Vec<_>>()
-                    .join(", ")
-            )
+            shorten(&tests.iter().take(IN_TITLE).cloned().collect::<Vec<_>>().join(", "))
         ),
     };
-    let detail = notes
-        .errors
-        .iter()
-        .chain(&notes.final_errors)
-        .take(IN_DETAIL)
-        .cloned();
-    let timeout = notes
-        .jvm_died
-        .as_deref()
-        .is_some_and(|line| line.contains("timeout"));
+    let detail = notes.errors.iter().chain(&notes.final_errors).take(IN_DETAIL).cloned();
+    let timeout = notes.jvm_died.as_deref().is_some_and(|line| line.contains("timeout"));
     let (rule, title, help) = match notes.jvm_exit.as_deref() {
         _ if timeout => (
             "time-limit",
@@ -109,9 +86,7 @@ pub(super) fn jvm_died(console: &Console) -> Finding {
         ),
         Some("137") => (
             "out-of-memory",
-            format!(
-                "The JVM of the tests was killed (exit code 137){what}: most often by the memory limit"
-            ),
+            format!("The JVM of the tests was killed (exit code 137){what}: most often by the memory limit"),
             "Maven's JVM and the tests' JVMs share the container's memory. Lower -Xmx in Surefire's <argLine> and <forkCount>; the limit is in the pipeline's stack.",
         ),
         code => (
@@ -127,10 +102,7 @@ pub(super) fn jvm_died(console: &Console) -> Finding {
 }
 
 fn lines(failure: &TestFailure) -> Vec<String> {
-    let mut message = failure
-        .message
-        .lines()
-        .filter(|line| !line.trim().is_empty());
+    let mut message = failure.message.lines().filter(|line| !line.trim().is_empty());
     let kind = failure.kind.rsplit('.').next().unwrap_or_default();
     let first = message.next().unwrap_or(kind);
     // An assertion's message speaks for itself; of another exception the kind is half of the message.

@@ -72,20 +72,14 @@ impl Votes {
             text.push_str("; the greater number decides");
         }
         if self.unread > 0 {
-            text.push_str(&format!(
-                "; {} libraries could not be looked into",
-                self.unread
-            ));
+            text.push_str(&format!("; {} libraries could not be looked into", self.unread));
         }
         text
     }
 }
 
 /// The generation and the grounds for it, a sentence.
-pub(super) fn decide<R: Read + Seek>(
-    war: &mut ZipArchive<R>,
-    limits: Limits,
-) -> Result<(ServletApi, String), Trouble> {
+pub(super) fn decide<R: Read + Seek>(war: &mut ZipArchive<R>, limits: Limits) -> Result<(ServletApi, String), Trouble> {
     let names: Vec<(usize, String)> = zip_guard::names(war)?;
     let own = own_classes(war, &names)?;
     if let Some(winner) = own.winner() {
@@ -98,15 +92,9 @@ pub(super) fn decide<R: Read + Seek>(
         } else if own.javax > 0 {
             format!("its own classes refer to both alike ({} each)", own.javax)
         } else {
-            format!(
-                "none of its own {} classes refers to a servlet interface",
-                own.classes
-            )
+            format!("none of its own {} classes refers to a servlet interface", own.classes)
         };
-        return Ok((
-            winner,
-            format!("{own}; {}", libraries.sentence(winner, "library ")),
-        ));
+        return Ok((winner, format!("{own}; {}", libraries.sentence(winner, "library "))));
     }
     let silent = "neither its classes nor its libraries decide";
     match web_xml(war)? {
@@ -120,10 +108,7 @@ pub(super) fn decide<R: Read + Seek>(
     }
 }
 
-fn own_classes<R: Read + Seek>(
-    war: &mut ZipArchive<R>,
-    names: &[(usize, String)],
-) -> Result<Votes, Trouble> {
+fn own_classes<R: Read + Seek>(war: &mut ZipArchive<R>, names: &[(usize, String)]) -> Result<Votes, Trouble> {
     let mut votes = Votes::default();
     for (index, name) in names {
         if name.starts_with("WEB-INF/classes/")
@@ -192,9 +177,7 @@ fn library(jar: Vec<u8>, left: &mut Limits, votes: &mut Votes) -> Result<(), Tro
 }
 
 /// What the deployment descriptor says: the namespaces are those of the two generations (Servlet 5.0, chapter 14).
-fn web_xml<R: Read + Seek>(
-    war: &mut ZipArchive<R>,
-) -> Result<Option<(ServletApi, String)>, Trouble> {
+fn web_xml<R: Read + Seek>(war: &mut ZipArchive<R>) -> Result<Option<(ServletApi, String)>, Trouble> {
     let Some(index) = war.index_for_name("WEB-INF/web.xml") else {
         return Ok(None);
     };
@@ -219,11 +202,7 @@ fn web_xml<R: Read + Seek>(
     }
     let version = root.split_once("version=").and_then(|(_, rest)| {
         let digits = rest.trim_start_matches(['"', '\'']);
-        digits
-            .split(|c: char| !c.is_ascii_digit())
-            .next()?
-            .parse::<u32>()
-            .ok()
+        digits.split(|c: char| !c.is_ascii_digit()).next()?.parse::<u32>().ok()
     });
     Ok(match version {
         Some(5..) => says(ServletApi::Jakarta, "has a version of Jakarta EE"),

@@ -130,11 +130,7 @@ impl Collected {
             .sort_by(|(path, a), (other, b)| (&a.class, path).cmp(&(&b.class, other)));
         self.report.damaged.sort();
         self.report.suites = self.suites.into_iter().map(|(_, suite)| suite).collect();
-        self.report.failures = self
-            .failures
-            .into_iter()
-            .map(|(_, failure)| failure)
-            .collect();
+        self.report.failures = self.failures.into_iter().map(|(_, failure)| failure).collect();
         self.report
     }
 }
@@ -210,10 +206,7 @@ impl OneFile<'_> {
         let mut open: Vec<String> = Vec::new();
         loop {
             buffer.clear();
-            match reader
-                .read_event_into(&mut buffer)
-                .map_err(|error| error.to_string())?
-            {
+            match reader.read_event_into(&mut buffer).map_err(|error| error.to_string())? {
                 Event::Start(tag) => {
                     let name = tag.local_name().as_ref().to_owned();
                     any |= name.starts_with("testsuite");
@@ -312,9 +305,7 @@ impl OneFile<'_> {
     }
 
     fn text(&mut self, text: &str, open: &[String]) {
-        if let (Some("failure" | "error"), Some(trouble)) =
-            (open.last().map(String::as_str), &mut self.trouble)
-        {
+        if let (Some("failure" | "error"), Some(trouble)) = (open.last().map(String::as_str), &mut self.trouble) {
             if trouble.text.len() < TOKEN {
                 trouble.text.push_str(text);
             }
@@ -372,10 +363,7 @@ impl OneFile<'_> {
 
 fn failure(case: OpenCase, trouble: Trouble) -> TestFailure {
     let text = tidy(&trouble.text);
-    let first = text
-        .lines()
-        .find(|line| !line.trim().is_empty())
-        .unwrap_or_default();
+    let first = text.lines().find(|line| !line.trim().is_empty()).unwrap_or_default();
     let first = first.split("\tat ").next().unwrap_or(first);
     let message = match trouble.message {
         Some(message) => tidy(&message),

@@ -90,10 +90,7 @@ pub fn choose(
         ([only], _) => Ok((*only).clone()),
         ([], Some(wanted)) if !wars.is_empty() => Err(Finding::new(
             "no-war",
-            format!(
-                "No WAR matches {:?}, which the pipeline asks for",
-                wanted.pattern
-            ),
+            format!("No WAR matches {:?}, which the pipeline asks for", wanted.pattern),
             format!(
                 "Correct the line in the pipeline file, for example: war = {:?}",
                 glob_of(&wars[0])
@@ -228,8 +225,7 @@ mod tests {
     fn zipped(entries: &[(&str, &[u8])]) -> Vec<u8> {
         let mut zip = zip::ZipWriter::new(Cursor::new(Vec::new()));
         for (name, content) in entries {
-            zip.start_file(*name, SimpleFileOptions::default())
-                .expect("an entry");
+            zip.start_file(*name, SimpleFileOptions::default()).expect("an entry");
             zip.write_all(content).expect("in memory");
         }
         zip.finish().expect("in memory").into_inner()
@@ -275,10 +271,7 @@ mod tests {
             ("WEB-INF/classes/x/B.class", &plain()),
         ]);
         assert_eq!(api, ServletApi::Javax);
-        assert_eq!(
-            why,
-            "1 of 2 classes refer to javax.servlet, none to jakarta.servlet"
-        );
+        assert_eq!(why, "1 of 2 classes refer to javax.servlet, none to jakarta.servlet");
     }
 
     #[test]
@@ -334,10 +327,7 @@ mod tests {
     fn checksum_and_size_are_those_of_the_file() {
         let bytes = zipped(&[("index.html", b"<html>")]);
         let war = looked(&bytes).expect("a WAR");
-        assert_eq!(
-            (war.sha256, war.size),
-            (Digest::of(&bytes), bytes.len() as u64)
-        );
+        assert_eq!((war.sha256, war.size), (Digest::of(&bytes), bytes.len() as u64));
         assert_eq!(war.path, "web/target/app.war");
     }
 
@@ -347,10 +337,7 @@ mod tests {
         for (bytes, why) in [
             (b"".to_vec(), "is not a readable archive"),
             (b"not a zip at all".to_vec(), "is not a readable archive"),
-            (
-                good[..good.len() - 10].to_vec(),
-                "is not a readable archive",
-            ),
+            (good[..good.len() - 10].to_vec(), "is not a readable archive"),
             (zipped(&[("../../etc/passwd", b"x")]), "leads out of it"),
         ] {
             let finding = refused(&bytes);
@@ -369,13 +356,7 @@ mod tests {
             other => panic!("{other:?}"),
         };
         let limits = WarLimits::default();
-        assert!(
-            inspect(WarLimits {
-                entries: 2,
-                ..limits
-            })
-            .contains("3 entries")
-        );
+        assert!(inspect(WarLimits { entries: 2, ..limits }).contains("3 entries"));
         assert!(
             inspect(WarLimits {
                 unpacked: 4999,
@@ -387,11 +368,7 @@ mod tests {
 
     #[test]
     fn a_missing_file_is_the_worlds_fault() {
-        let error = inspect(
-            Path::new("/nonexistent/app.war"),
-            "app.war",
-            WarLimits::default(),
-        );
+        let error = inspect(Path::new("/nonexistent/app.war"), "app.war", WarLimits::default());
         assert!(matches!(error, Err(WarError::Io { .. })));
     }
 
@@ -418,18 +395,11 @@ mod tests {
 
     #[test]
     fn the_only_war_is_it_and_of_several_the_pipeline_says_which() {
-        let wars = [
-            "quay/target/quay.war".to_owned(),
-            "yard/target/yard.war".to_owned(),
-        ];
+        let wars = ["quay/target/quay.war".to_owned(), "yard/target/yard.war".to_owned()];
         assert_eq!(choose(&wars[..1], &[], &[], None), Ok(wars[0].clone()));
         let finding = choose(&wars, &[], &[], None).expect_err("two");
         assert_eq!(finding.rule, "several-wars");
-        assert!(
-            finding.help.contains("war = \"quay/target/*.war\""),
-            "{}",
-            finding.help
-        );
+        assert!(finding.help.contains("war = \"quay/target/*.war\""), "{}", finding.help);
         assert_eq!(finding.detail.len(), 2);
         let wanted = Wanted {
             pattern: "yard/target/*.war",
@@ -437,11 +407,7 @@ mod tests {
         };
         assert_eq!(choose(&wars, &[], &[], Some(&wanted)), Ok(wars[1].clone()));
         let finding = choose(&wars[..1], &[], &[], Some(&wanted)).expect_err("no match");
-        assert!(
-            finding.title.contains("yard/target/*.war"),
-            "{}",
-            finding.title
-        );
+        assert!(finding.title.contains("yard/target/*.war"), "{}", finding.title);
     }
 
     #[test]
@@ -457,10 +423,7 @@ mod tests {
         assert_eq!(finding.title, "The build made no WAR, but 1 JAR(s)");
         assert_eq!(
             finding.detail,
-            [
-                "found: target/justajar-1.0.jar",
-                "module com.x:justajar: packaging jar"
-            ]
+            ["found: target/justajar-1.0.jar", "module com.x:justajar: packaging jar"]
         );
     }
 }

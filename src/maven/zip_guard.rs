@@ -56,10 +56,7 @@ fn trouble(error: ZipError) -> Trouble {
 }
 
 /// Opens an archive after its entries were counted.
-pub(super) fn open<R: Read + Seek>(
-    mut reader: R,
-    limits: Limits,
-) -> Result<ZipArchive<R>, Trouble> {
+pub(super) fn open<R: Read + Seek>(mut reader: R, limits: Limits) -> Result<ZipArchive<R>, Trouble> {
     // The index of all entries is held in memory: look at their number first.
     let count = claimed_entries(&mut reader)?;
     if count > limits.entries as u64 {
@@ -90,17 +87,13 @@ pub(super) fn unpacked<R: Read + Seek>(archive: &ZipArchive<R>) -> Result<u64, T
 }
 
 /// Index and name of every entry; refuses names that lead out of the archive's own directory.
-pub(super) fn names<R: Read + Seek>(
-    archive: &mut ZipArchive<R>,
-) -> Result<Vec<(usize, String)>, Trouble> {
+pub(super) fn names<R: Read + Seek>(archive: &mut ZipArchive<R>) -> Result<Vec<(usize, String)>, Trouble> {
     (0..archive.len())
         .map(|index| {
             let entry = archive.by_index_data(index).map_err(trouble)?;
             let name = entry.name().map_err(trouble)?.into_owned();
             if entry.enclosed_name().is_none() {
-                return Err(Trouble::Broken(format!(
-                    "has an entry that leads out of it: {name:?}"
-                )));
+                return Err(Trouble::Broken(format!("has an entry that leads out of it: {name:?}")));
             }
             Ok((index, name))
         })
@@ -124,9 +117,7 @@ pub(super) fn content<R: Read + Seek>(
         .read_to_end(&mut bytes)
         .map_err(|error| trouble(ZipError::Io(error)))?;
     if bytes.len() as u64 > size {
-        return Err(Trouble::Broken(
-            "has an entry that is longer than it claims".to_owned(),
-        ));
+        return Err(Trouble::Broken("has an entry that is longer than it claims".to_owned()));
     }
     Ok(Some(bytes))
 }
@@ -148,10 +139,7 @@ fn claimed_entries<R: Read + Seek>(reader: &mut R) -> Result<u64, Trouble> {
         if !tail[at..].starts_with(b"PK\x05\x06") {
             continue;
         }
-        most = most.max(u64::from(u16::from_le_bytes([
-            tail[at + 10],
-            tail[at + 11],
-        ])));
+        most = most.max(u64::from(u16::from_le_bytes([tail[at + 10], tail[at + 11]])));
         let Some(locator) = at.checked_sub(LOCATOR).map(|from| &tail[from..at]) else {
             continue;
         };
@@ -196,16 +184,10 @@ mod tests {
 
     #[test]
     fn the_number_of_entries_is_known_before_they_are_read() {
-        assert_eq!(
-            claimed_entries(&mut Cursor::new(end(7, b""))).expect("read"),
-            7
-        );
+        assert_eq!(claimed_entries(&mut Cursor::new(end(7, b""))).expect("read"), 7);
         let two = end(7, &end(900, b"comment"));
         assert_eq!(claimed_entries(&mut Cursor::new(two)).expect("read"), 900);
-        assert_eq!(
-            claimed_entries(&mut Cursor::new(b"no zip")).expect("read"),
-            0
-        );
+        assert_eq!(claimed_entries(&mut Cursor::new(b"no zip")).expect("read"), 0);
     }
 
     #[test]

@@ -7,7 +7,8 @@ use sqlx::types::Json;
 use super::jobs::Claim;
 use super::{Result, decode};
 use crate::model::{
-    Build, BuildId, BuildState, Commit, Finding, MergeRequest, ProjectId, ProjectPath, Sha, TestReport, Trigger,
+    Build, BuildId, BuildState, Commit, DeliveryId, Finding, MergeRequest, Person, ProjectId, ProjectPath, Sha,
+    TestReport, Trigger,
 };
 
 /// A build before it is stored.
@@ -42,6 +43,10 @@ pub struct Known {
     pub state: BuildState,
     /// The tip that it was merged with, if it came that far, or that was seen before.
     pub target_tip: Option<Sha>,
+    /// Who ended it, if somebody did.
+    pub ended_by: Option<String>,
+    /// Is a worker at it that was asked to stop?
+    pub stopping: bool,
 }
 
 /// Stores a build. `None`: the same intent is already there.
@@ -52,7 +57,7 @@ pub async fn create(db: impl PgExecutor<'_>, new: &NewBuild<'_>) -> Result<Optio
                             pipeline, trigger, requested_by, state)
          values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
          on conflict (project_id, iid, head, target_branch, draft, seen_tip)
-             where trigger <> 'person' and state <> 'superseded' do nothing
+             where trigger <> 'person' and state <> 'superseded' and state <> 'cancelled' do nothing
          returning id",
         mr.project_id.0,
         mr.project.as_str(),
@@ -75,8 +80,10 @@ pub async fn create(db: impl PgExecutor<'_>, new: &NewBuild<'_>) -> Result<Optio
 /// The builds of a merge request, newest first.
 pub async fn of_merge_request(db: impl PgExecutor<'_>, project: ProjectId, iid: i64) -> Result<Vec<Known>> {
     let rows = sqlx::query!(
-        "select id, head, target_branch, draft, state, target_tip, seen_tip from build
-         where project_id = $1 and iid = $2 order by id desc limit 200",
+        r#"select b.id, head, target_branch, draft, state, target_tip, seen_tip, ended_by,
+                  (j.cancel is not null and j.fence is not null) as "stopping!"
+           from build b left join job j on j.lane = 'build' and j.subject = b.id::text
+           where project_id = $1 and iid = $2 order by b.id desc"#,
         project.0,
         iid,
     )
@@ -95,9 +102,48 @@ pub async fn of_merge_request(db: impl PgExecutor<'_>, project: ProjectId, iid: 
                     .filter(|tip| !tip.is_empty())
                     .map(|tip| decode("build.target_tip", &tip))
                     .transpose()?,
+                ended_by: row.ended_by,
+                stopping: row.stopping,
             })
         })
         .collect()
+}
+
+/// The build that the newest delivery stands for which arrived after `at`, `except` not counted: what came before it
+/// is of yesterday.
+pub async fn of_later_delivery(
+    db: impl PgExecutor<'_>,
+    project: ProjectId,
+    iid: i64,
+    at: DateTime<Utc>,
+    except: Option<DeliveryId>,
+) -> Result<Option<BuildId>> {
+    let id = sqlx::query_scalar!(
+        "select b.id from build b join delivery d on d.build_id = b.id
+         where b.project_id = $1 and b.iid = $2 and d.received_at > $3 and d.id is distinct from $4
+         order by d.received_at desc, d.id desc limit 1",
+        project.0,
+        iid,
+        at,
+        except.map(|id| id.0),
+    )
+    .fetch_optional(db)
+    .await?;
+    Ok(id.map(BuildId))
+}
+
+/// Who opened the merge request, as an earlier build knew it: not every event tells.
+pub async fn known_author(db: impl PgExecutor<'_>, project: ProjectId, iid: i64) -> Result<Option<Person>> {
+    let author = sqlx::query_scalar!(
+        r#"select merge_request -> 'author' as "author!: Json<Person>" from build
+           where project_id = $1 and iid = $2 and merge_request -> 'author' ->> 'username' <> ''
+           order by id desc limit 1"#,
+        project.0,
+        iid,
+    )
+    .fetch_optional(db)
+    .await?;
+    Ok(author.map(|author| author.0))
 }
 
 /// Serialises all decisions over one merge request until the end of the transaction.

@@ -46,6 +46,13 @@ pub async fn migrate(pool: &PgPool) -> std::result::Result<(), sqlx::migrate::Mi
     MIGRATIONS.run(pool).await
 }
 
+/// The database's clock: the one by which everything is dated.
+pub async fn now(db: impl sqlx::PgExecutor<'_>) -> Result<chrono::DateTime<chrono::Utc>> {
+    sqlx::query_scalar!(r#"select clock_timestamp() as "now!""#)
+        .fetch_one(db)
+        .await
+}
+
 /// A value of a text column that the program itself wrote and its own type refuses: the schema's check constraints
 /// make this a mistake of the program, told with the column's name.
 fn decode<T: std::str::FromStr>(column: &'static str, text: &str) -> Result<T>
@@ -71,4 +78,12 @@ pub async fn notify(pool: &PgPool, channel: &str, payloads: &[String]) -> Result
     .execute(pool)
     .await?;
     Ok(())
+}
+
+/// The mark of this installation: lower-case letters and digits.
+///
+/// # Errors
+/// Postgres cannot be reached.
+pub async fn installation(pool: &PgPool) -> Result<String> {
+    sqlx::query_scalar!("select id from installation").fetch_one(pool).await
 }

@@ -11,31 +11,19 @@ use super::{PROJECT, World, fetch, sha};
 #[tokio::test]
 async fn a_second_fetch_brings_only_what_is_new() {
     let world = World::start().await;
-    let head = world
-        .repository
-        .merge_request("main", "src/New.java", "class New {}");
+    let head = world.repository.merge_request("main", "src/New.java", "class New {}");
     let lines = Arc::new(Mutex::new(Vec::new()));
     let sink = Arc::clone(&lines);
     let project = "shop/basket".parse().expect("a path");
     let first = world
         .git
-        .fetch(
-            &project,
-            PROJECT,
-            7,
-            "main",
-            &CancellationToken::new(),
-            move |line| {
-                sink.lock().expect("unshared").push(line);
-            },
-        )
+        .fetch(&project, PROJECT, 7, "main", &CancellationToken::new(), move |line| {
+            sink.lock().expect("unshared").push(line);
+        })
         .await
         .expect("fetched");
     assert_eq!(first.head, sha(&head));
-    assert_eq!(
-        first.target_tip.as_str(),
-        world.repository.git(&["rev-parse", "main"])
-    );
+    assert_eq!(first.target_tip.as_str(), world.repository.git(&["rev-parse", "main"]));
     assert!(first.objects > 40, "{first:?}");
     assert!(first.received_bytes > 1000, "{first:?}");
     let lines = lines.lock().expect("unshared").join("\n");
@@ -49,10 +37,7 @@ async fn a_second_fetch_brings_only_what_is_new() {
         .merge_request("feature", "src/More.java", "class More {}");
     let again = world.fetch().await.expect("fetched");
     assert_eq!(again.head, sha(&second));
-    assert!(
-        (1..=4).contains(&again.objects),
-        "commit, two trees, file: {again:?}"
-    );
+    assert!((1..=4).contains(&again.objects), "commit, two trees, file: {again:?}");
 
     let nothing = world.fetch().await.expect("fetched");
     assert_eq!((nothing.head, nothing.objects), (again.head, 0));
@@ -67,20 +52,14 @@ async fn a_forced_push_and_a_renamed_branch_are_followed() {
     assert_eq!(world.fetch().await.expect("fetched").head, sha(&forced));
 
     world.repository.push("main", "refs/heads/release");
-    fetch(&world.git, "shop/basket", "release")
-        .await
-        .expect("fetched");
+    fetch(&world.git, "shop/basket", "release").await.expect("fetched");
     world
         .repository
         .git(&["push", "--quiet", "origin", ":refs/heads/release"]);
     world.repository.push("main", "refs/heads/release/1");
-    fetch(&world.git, "shop/basket", "release/1")
-        .await
-        .expect("fetched");
+    fetch(&world.git, "shop/basket", "release/1").await.expect("fetched");
 
-    let gone = fetch(&world.git, "shop/basket", "release")
-        .await
-        .expect_err("gone");
+    let gone = fetch(&world.git, "shop/basket", "release").await.expect_err("gone");
     assert_eq!(gone.kind(), GitErrorKind::NotFound);
     assert!(gone.to_string().contains("no branch release"), "{gone}");
 }
@@ -95,13 +74,7 @@ async fn a_commit_without_a_ref_is_fetched_by_its_id() {
     let go = CancellationToken::new();
     let lost = sha(&first);
     assert!(!world.git.has_commit(PROJECT, &lost).await.expect("asked"));
-    assert!(
-        world
-            .git
-            .fetch_sha(&project, PROJECT, &lost, &go)
-            .await
-            .expect("asked")
-    );
+    assert!(world.git.fetch_sha(&project, PROJECT, &lost, &go).await.expect("asked"));
     assert!(world.git.has_commit(PROJECT, &lost).await.expect("asked"));
     let never = sha("00000000000000000000000000000000000000ff");
     assert!(
@@ -111,13 +84,7 @@ async fn a_commit_without_a_ref_is_fetched_by_its_id() {
             .await
             .expect("asked")
     );
-    assert!(
-        !world
-            .git
-            .has_commit(ProjectId(1), &lost)
-            .await
-            .expect("asked")
-    );
+    assert!(!world.git.has_commit(ProjectId(1), &lost).await.expect("asked"));
 }
 
 #[tokio::test]
@@ -125,21 +92,9 @@ async fn a_ref_is_looked_up_without_fetching() {
     let world = World::start().await;
     let project = "shop/basket".parse().expect("a path");
     let main = world.repository.git(&["rev-parse", "main"]);
-    for (reference, tip) in [
-        ("refs/heads/main", Some(&main)),
-        ("HEAD", Some(&main)),
-        ("main", None),
-    ] {
-        let found = world
-            .git
-            .ls_remote(&project, reference)
-            .await
-            .expect("asked");
-        assert_eq!(
-            found.as_ref().map(Sha::as_str),
-            tip.map(String::as_str),
-            "{reference}"
-        );
+    for (reference, tip) in [("refs/heads/main", Some(&main)), ("HEAD", Some(&main)), ("main", None)] {
+        let found = world.git.ls_remote(&project, reference).await.expect("asked");
+        assert_eq!(found.as_ref().map(Sha::as_str), tip.map(String::as_str), "{reference}");
     }
     let moved = "moved/basket".parse().expect("a path");
     assert_eq!(

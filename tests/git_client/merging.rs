@@ -11,16 +11,9 @@ use super::{PROJECT, World, sha};
 async fn what_is_built_is_the_merge_with_the_target() {
     let world = World::start().await;
     let git = |args: &[&str]| world.repository.git(args);
-    let head = world
-        .repository
-        .merge_request("main", "src/New.java", "class New {}");
+    let head = world.repository.merge_request("main", "src/New.java", "class New {}");
     let fetched = world.fetch().await.expect("fetched");
-    let Merged::Tree {
-        tree,
-        commit,
-        commits,
-    } = world.merge(&fetched).await
-    else {
+    let Merged::Tree { tree, commit, commits } = world.merge(&fetched).await else {
         panic!("no conflict here");
     };
     assert_eq!(commit, sha(&head), "the target can be moved forward");
@@ -28,24 +21,15 @@ async fn what_is_built_is_the_merge_with_the_target() {
     assert_eq!(commits.len(), 1);
     assert_eq!(commits[0].subject, "Change src/New.java");
     assert_eq!(
-        (
-            commits[0].author_name.as_str(),
-            commits[0].author_email.as_str()
-        ),
+        (commits[0].author_name.as_str(), commits[0].author_email.as_str()),
         ("Ada", "ada@example.com")
     );
     assert_eq!(commits[0].committer_email, "bob@example.com");
 
-    world
-        .repository
-        .advance_main("README", "one\ntwo\nthree\nfour\n");
+    world.repository.advance_main("README", "one\ntwo\nthree\nfour\n");
     let fetched = world.fetch().await.expect("fetched");
     let merged = world.merge(&fetched).await;
-    assert_eq!(
-        merged,
-        world.merge(&fetched).await,
-        "the same merge is the same commit"
-    );
+    assert_eq!(merged, world.merge(&fetched).await, "the same merge is the same commit");
     git(&["merge", "--quiet", "--no-edit", "feature"]);
     let Merged::Tree { tree, commits, .. } = merged else {
         panic!("no conflict here");
@@ -59,10 +43,7 @@ async fn what_is_built_is_the_merge_with_the_target() {
 
     world.repository.push("main", "refs/heads/main");
     let fetched = world.fetch().await.expect("fetched");
-    let Merged::Tree {
-        commit, commits, ..
-    } = world.merge(&fetched).await
-    else {
+    let Merged::Tree { commit, commits, .. } = world.merge(&fetched).await else {
         panic!("merged already");
     };
     assert_eq!((commit, commits.len()), (fetched.target_tip, 0));
@@ -71,30 +52,20 @@ async fn what_is_built_is_the_merge_with_the_target() {
 #[tokio::test]
 async fn a_conflict_names_its_files() {
     let world = World::start().await;
-    world
-        .repository
-        .git(&["checkout", "--quiet", "-B", "feature", "main"]);
+    world.repository.git(&["checkout", "--quiet", "-B", "feature", "main"]);
     world.repository.git(&["rm", "--quiet", "src/File3.java"]);
-    world
-        .repository
-        .merge_request("feature", "README", "one\n2\nthree\n");
+    world.repository.merge_request("feature", "README", "one\n2\nthree\n");
     world
         .repository
         .advance_main("src/File3.java", "class File3 { int changed; }\n");
-    world
-        .repository
-        .advance_main("README", "one\nzwei\nthree\n");
+    world.repository.advance_main("README", "one\nzwei\nthree\n");
     let fetched = world.fetch().await.expect("fetched");
     let files = vec!["README".to_owned(), "src/File3.java".to_owned()];
     assert_eq!(world.merge(&fetched).await, Merged::Conflict { files });
 
-    world
-        .repository
-        .git(&["checkout", "--quiet", "--orphan", "stranger"]);
+    world.repository.git(&["checkout", "--quiet", "--orphan", "stranger"]);
     world.repository.commit("From nowhere");
-    world
-        .repository
-        .push("stranger", "refs/merge-requests/7/head");
+    world.repository.push("stranger", "refs/merge-requests/7/head");
     let fetched = world.fetch().await.expect("fetched");
     assert_eq!(world.merge(&fetched).await, Merged::Unrelated);
 }
@@ -105,11 +76,7 @@ async fn a_checkout_keeps_modes_and_links_and_tells_what_it_cannot_bring() {
     let world = World::start().await;
     let repository = &world.repository;
     repository.write("mvnw", "#!/bin/sh\n");
-    std::fs::set_permissions(
-        repository.path("mvnw"),
-        std::fs::Permissions::from_mode(0o755),
-    )
-    .expect("executable");
+    std::fs::set_permissions(repository.path("mvnw"), std::fs::Permissions::from_mode(0o755)).expect("executable");
     symlink("../README", repository.path("src/readme")).expect("a link");
     symlink("../../etc/passwd", repository.path("src/out")).expect("a link");
     symlink("/etc/passwd", repository.path("absolute")).expect("a link");
@@ -140,18 +107,8 @@ async fn a_checkout_keeps_modes_and_links_and_tells_what_it_cannot_bring() {
         ["absolute -> /etc/passwd", "src/out -> ../../etc/passwd"]
     );
     assert_eq!(done.files, 41 + 5, "{done:?}");
-    let mode = |path: &str| {
-        out.join(path)
-            .metadata()
-            .expect("there")
-            .permissions()
-            .mode()
-            & 0o777
-    };
-    assert_eq!(
-        (mode("mvnw"), mode("README"), mode("src")),
-        (0o755, 0o644, 0o755)
-    );
+    let mode = |path: &str| out.join(path).metadata().expect("there").permissions().mode() & 0o777;
+    assert_eq!((mode("mvnw"), mode("README"), mode("src")), (0o755, 0o644, 0o755));
     assert_eq!(
         std::fs::read_link(out.join("src/readme")).expect("a link"),
         Path::new("../README")
@@ -208,16 +165,8 @@ async fn a_checkout_wants_an_absolute_and_empty_directory() {
     world.fetch().await.expect("fetched");
     let tree = world.repository.git(&["rev-parse", "HEAD^{tree}"]);
     let go = CancellationToken::new();
-    let relative = world
-        .git
-        .checkout(PROJECT, &sha(&tree), Path::new("out"), &go)
-        .await;
-    assert!(
-        relative
-            .expect_err("relative")
-            .to_string()
-            .contains("absolute")
-    );
+    let relative = world.git.checkout(PROJECT, &sha(&tree), Path::new("out"), &go).await;
+    assert!(relative.expect_err("relative").to_string().contains("absolute"));
     world.checkout(&tree).await.expect("written");
     let error = world.checkout(&tree).await.expect_err("full");
     assert!(error.to_string().contains("must be empty"), "{error}");
@@ -226,8 +175,5 @@ async fn a_checkout_wants_an_absolute_and_empty_directory() {
     go.cancel();
     let into = world.dir.path().join("out");
     let cancelled = world.git.checkout(PROJECT, &sha(&tree), &into, &go).await;
-    assert_eq!(
-        cancelled.expect_err("cancelled").kind(),
-        GitErrorKind::Cancelled
-    );
+    assert_eq!(cancelled.expect_err("cancelled").kind(), GitErrorKind::Cancelled);
 }

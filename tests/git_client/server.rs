@@ -46,9 +46,7 @@ impl Server {
             root: root.to_owned(),
             seen: Arc::clone(&seen),
         });
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
-            .await
-            .expect("a port");
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let url = format!("http://{}", listener.local_addr().expect("an address"));
         let app = Router::new().fallback(serve).with_state(shared);
         tokio::spawn(async move { axum::serve(listener, app).await });
@@ -66,9 +64,7 @@ async fn serve(
     let seen = &shared.seen;
     seen.requests.fetch_add(1, Ordering::SeqCst);
     let expected = base64::engine::general_purpose::STANDARD.encode(format!("seaworthy:{TOKEN}"));
-    let given = headers
-        .get(header::AUTHORIZATION)
-        .and_then(|v| v.to_str().ok());
+    let given = headers.get(header::AUTHORIZATION).and_then(|v| v.to_str().ok());
     if given != Some(&format!("Basic {expected}")) {
         seen.refused.fetch_add(1, Ordering::SeqCst);
         let echo = format!("HTTP Basic: Access denied for {given:?} {TOKEN}\n");
@@ -78,10 +74,7 @@ async fn serve(
         Some("broken") => return (StatusCode::BAD_GATEWAY, "<html>nginx</html>").into_response(),
         Some("page") => return ([(header::CONTENT_TYPE, "text/html")], "<html>").into_response(),
         Some("elsewhere") => {
-            let to = [(
-                header::LOCATION,
-                "http://other.invalid/shop/basket.git/info/refs",
-            )];
+            let to = [(header::LOCATION, "http://other.invalid/shop/basket.git/info/refs")];
             return (StatusCode::FOUND, to).into_response();
         }
         Some("moved") => {
@@ -98,19 +91,8 @@ async fn serve(
 }
 
 /// Speaks CGI (RFC 3875) with `git http-backend`.
-async fn backend(
-    root: &Path,
-    method: &Method,
-    uri: &Uri,
-    headers: &HeaderMap,
-    body: &[u8],
-) -> Response {
-    let text = |name| {
-        headers
-            .get(name)
-            .and_then(|v| v.to_str().ok())
-            .unwrap_or("")
-    };
+async fn backend(root: &Path, method: &Method, uri: &Uri, headers: &HeaderMap, body: &[u8]) -> Response {
+    let text = |name| headers.get(name).and_then(|v| v.to_str().ok()).unwrap_or("");
     let mut child = tokio::process::Command::new("git")
         .arg("http-backend")
         .env("GIT_PROJECT_ROOT", root)
@@ -132,10 +114,7 @@ async fn backend(
         let _ = stdin.write_all(&body).await;
     });
     let answer = child.wait_with_output().await.expect("an answer").stdout;
-    let end = answer
-        .windows(4)
-        .position(|w| w == b"\r\n\r\n")
-        .expect("a CGI header");
+    let end = answer.windows(4).position(|w| w == b"\r\n\r\n").expect("a CGI header");
     let mut response = Response::builder();
     for line in String::from_utf8_lossy(&answer[..end]).lines() {
         let (name, value) = line.split_once(": ").expect("a header line");
@@ -170,10 +149,7 @@ impl Repository {
         this.git(&["init", "--quiet", "--initial-branch=main", "."]);
         this.git(&["remote", "add", "origin", at]);
         for n in 0..40 {
-            this.write(
-                &format!("src/File{n}.java"),
-                &format!("class File{n} {{}}\n"),
-            );
+            this.write(&format!("src/File{n}.java"), &format!("class File{n} {{}}\n"));
         }
         this.write("README", "one\ntwo\nthree\n");
         this.commit("Begin");
@@ -230,13 +206,7 @@ impl Repository {
     }
 
     pub fn push(&self, from: &str, to: &str) {
-        self.git(&[
-            "push",
-            "--quiet",
-            "--force",
-            "origin",
-            &format!("{from}:{to}"),
-        ]);
+        self.git(&["push", "--quiet", "--force", "origin", &format!("{from}:{to}")]);
     }
 
     /// Begins the branch anew at `from`, applies one commit that writes `path`, and makes it merge request 7's head.

@@ -15,9 +15,7 @@ async fn a_refused_token_is_tried_once_and_shown_nowhere() {
     let world = World::start().await;
     world.repository.merge_request("main", "a", "1");
     let wrong = client(world.dir.path(), &world.server.url, "canary-wrong-77");
-    let error = fetch(&wrong, "shop/basket", "main")
-        .await
-        .expect_err("refused");
+    let error = fetch(&wrong, "shop/basket", "main").await.expect_err("refused");
     assert_eq!(error.kind(), GitErrorKind::Refused);
     assert_eq!(world.server.seen.requests.load(Ordering::SeqCst), 1);
     assert_eq!(world.server.seen.refused.load(Ordering::SeqCst), 1);
@@ -39,11 +37,7 @@ async fn each_trouble_says_where_and_what_to_do() {
     let world = World::start().await;
     world.repository.merge_request("main", "a", "1");
     for (project, kind, words) in [
-        (
-            "shop/nothing",
-            GitErrorKind::NotFound,
-            "knows no such project",
-        ),
+        ("shop/nothing", GitErrorKind::NotFound, "knows no such project"),
         ("broken/basket", GitErrorKind::Unreachable, "HTTP 502"),
         ("page/basket", GitErrorKind::Unreachable, "not Git's"),
         (
@@ -52,22 +46,15 @@ async fn each_trouble_says_where_and_what_to_do() {
             "redirects to http://other.invalid",
         ),
     ] {
-        let error = fetch(&world.git, project, "main")
-            .await
-            .expect_err("no such luck");
+        let error = fetch(&world.git, project, "main").await.expect_err("no such luck");
         let text = error.to_string();
         assert_eq!(error.kind(), kind, "{text}");
         assert!(text.contains(words), "{text}");
-        assert!(
-            text.contains(&format!("{}/{project}.git", world.server.url)),
-            "{text}"
-        );
+        assert!(text.contains(&format!("{}/{project}.git", world.server.url)), "{text}");
         assert!(!format!("{error:?}").contains(TOKEN), "{error:?}");
     }
     for branch in ["nothing", "main:refs/heads/x", "*", "a b", ""] {
-        let error = fetch(&world.git, "shop/basket", branch)
-            .await
-            .expect_err("no branch");
+        let error = fetch(&world.git, "shop/basket", branch).await.expect_err("no branch");
         assert_eq!(error.kind(), GitErrorKind::NotFound, "{error}");
     }
 
@@ -96,9 +83,7 @@ async fn a_silent_server_is_left_at_the_time_limit() {
         read_timeout: Duration::from_millis(200),
     };
     let git = Git::new(options, reqwest::Client::builder()).expect("a client");
-    let error = fetch(&git, "shop/basket", "main")
-        .await
-        .expect_err("silence");
+    let error = fetch(&git, "shop/basket", "main").await.expect_err("silence");
     assert_eq!(error.kind(), GitErrorKind::Unreachable);
     assert!(error.to_string().contains("kept silent"), "{error}");
 }
@@ -112,8 +97,7 @@ async fn cancelling_does_not_wait_for_a_silent_server() {
     let (git, token) = (world.git.clone(), stop.clone());
     let running = tokio::spawn(async move {
         let project = "shop/basket".parse().expect("a path");
-        git.fetch(&project, PROJECT, 7, "main", &token, |_| {})
-            .await
+        git.fetch(&project, PROJECT, 7, "main", &token, |_| {}).await
     });
     world.server.seen.muted.notified().await;
     stop.cancel();

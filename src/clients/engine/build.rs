@@ -16,7 +16,7 @@ use tokio::time::timeout;
 use super::error::kind_of;
 use super::narrate::Narrator;
 use super::{Builder, Credentials, Engine, EngineError, ErrorKind, Owner, split_tag};
-use crate::model::Digest;
+use crate::model::{BuildId, Digest};
 
 /// First part of the private name of an image that was built here. Never a registry: `.invalid` is reserved (RFC 2606).
 const PRIVATE: &str = "build.seaworthy.invalid/";
@@ -176,19 +176,24 @@ fn is_the_dockerfiles_fault(message: &str) -> bool {
 
 /// What the image is called before it has its real name.
 pub(super) fn private_name(owner: &Owner) -> String {
-    format!("{PRIVATE}{}:{}", owner.build, owner.attempt)
+    format!("{PRIVATE}{}/{}:{}", owner.installation, owner.build, owner.attempt)
 }
 
-/// Build and attempt of a private name.
-pub(super) fn owner_of(name: &str) -> Option<(i64, i32)> {
-    let (build, attempt) = name.strip_prefix(PRIVATE)?.split_once(':')?;
-    Some((build.parse().ok()?, attempt.parse().ok()?))
+/// Whose a private name is; the worker is not in it.
+pub(super) fn owner_of(name: &str) -> Option<Owner> {
+    let (installation, rest) = name.strip_prefix(PRIVATE)?.split_once('/')?;
+    let (build, attempt) = rest.split_once(':')?;
+    Some(Owner {
+        installation: installation.to_owned(),
+        build: BuildId(build.parse().ok()?),
+        attempt: attempt.parse().ok()?,
+        worker: String::new(),
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::BuildId;
 
     #[test]
     fn a_step_that_fails_is_the_dockerfiles_fault_and_a_registry_is_not() {
@@ -216,11 +221,12 @@ mod tests {
     #[test]
     fn a_private_name_leads_back_to_its_owner() {
         let owner = Owner {
+            installation: "house".to_owned(),
             build: BuildId(12),
             attempt: 3,
-            worker: "w".to_owned(),
+            worker: String::new(),
         };
-        assert_eq!(owner_of(&private_name(&owner)), Some((12, 3)));
+        assert_eq!(owner_of(&private_name(&owner)), Some(owner));
         assert_eq!(owner_of("registry.example.com/a:1"), None);
     }
 }

@@ -23,11 +23,15 @@ use tokio::sync::mpsc;
 
 use super::unpack::unpack;
 use super::{
-    Engine, EngineError, ErrorKind, FilesError, Guards, Harvest, LABEL_ATTEMPT, LABEL_BUILD, LABEL_CACHE, LABEL_WORKER,
-    Owner, pack, pipe,
+    Engine, EngineError, ErrorKind, FilesError, Guards, Harvest, LABEL_ATTEMPT, LABEL_BUILD, LABEL_CACHE,
+    LABEL_INSTALLATION, LABEL_WORKER, Owner, pack, pipe,
 };
 
-/// A numeric user inside the container; need not be in its `/etc/passwd`.
+const PASSWD: &str = "/etc/passwd";
+/// Bytes of a list of users that is still one.
+const MAX_PASSWD: usize = 1 << 20;
+
+/// A numeric user inside the container; listed in its `/etc/passwd` as `build`, at home in the workspace, unless it is there already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct User {
     /// User id, not 0.
@@ -179,7 +183,9 @@ impl BuildContainer {
         let mut owned: Vec<&str> = self.spec.caches.iter().map(|cache| cache.mount.as_str()).collect();
         owned.push(&self.spec.workspace);
         let User { uid, gid } = self.spec.user;
-        let tar = pack::tar_of_directories(&owned, uid, gid).map_err(|e| {
+        let passwd = self.passwd_with_user().await?;
+        let passwd = passwd.as_deref().map(|text| (PASSWD, text));
+        let tar = pack::tar_of(&owned, uid, gid, passwd).map_err(|e| {
             self.engine
                 .fail(ErrorKind::Refused, doing, format!("a path of the container: {e}"))
         })?;
@@ -188,6 +194,34 @@ impl BuildContainer {
             .start_container(&self.id, None::<StartContainerOptions>)
             .await
             .map_err(|e| self.engine.error("starting the build container", e))
+    }
+
+    /// The image's list of users with ours added; nothing when it has ours already, or is not a plain file. Java takes
+    /// `user.home` and `user.name` from there, not from the environment, and shows `?` for a user that is not listed.
+    async fn passwd_with_user(&self) -> Result<Option<String>, EngineError> {
+        let docker = self.engine.docker().await?;
+        let options = DownloadFromContainerOptionsBuilder::new().path(PASSWD).build();
+        let mut stream = docker.download_from_container(&self.id, Some(options));
+        let mut archive = Vec::new();
+        while let Some(block) = stream.next().await {
+            match block.map_err(|e| self.engine.error("reading the users of the builder's image", e)) {
+                Ok(block) if archive.len() + block.len() <= MAX_PASSWD => archive.extend_from_slice(&block),
+                Ok(_) => return Ok(None),
+                Err(error) if error.kind() == ErrorKind::Missing => return Ok(Some(add_user("", &self.spec))),
+                Err(error) => return Err(error),
+            }
+        }
+        let mut archive = tar::Archive::new(&archive[..]);
+        let Some(Ok(mut file)) = archive.entries().ok().and_then(|mut entries| entries.next()) else {
+            return Ok(None);
+        };
+        let mut text = String::new();
+        if !file.header().entry_type().is_file() || io::Read::read_to_string(&mut file, &mut text).is_err() {
+            return Ok(None);
+        }
+        let uid = self.spec.user.uid.to_string();
+        let listed = text.lines().any(|line| line.split(':').nth(2) == Some(&uid));
+        Ok((!listed).then(|| add_user(&text, &self.spec)))
     }
 
     /// Unpacks a tar stream in a directory that exists. Owners are those of the archive, by number.
@@ -307,8 +341,19 @@ fn unless_gone(done: Result<(), EngineError>) -> Result<(), EngineError> {
     }
 }
 
+fn add_user(passwd: &str, spec: &ContainerSpec) -> String {
+    let User { uid, gid } = spec.user;
+    let end = if passwd.is_empty() || passwd.ends_with('\n') {
+        ""
+    } else {
+        "\n"
+    };
+    format!("{passwd}{end}build:x:{uid}:{gid}:build:{}:/bin/sh\n", spec.workspace)
+}
+
 pub(super) fn labels_of(owner: &Owner) -> HashMap<String, String> {
     HashMap::from([
+        (LABEL_INSTALLATION.to_owned(), owner.installation.clone()),
         (LABEL_BUILD.to_owned(), owner.build.to_string()),
         (LABEL_ATTEMPT.to_owned(), owner.attempt.to_string()),
         (LABEL_WORKER.to_owned(), owner.worker.clone()),

@@ -49,7 +49,9 @@ pub use pack::{TarStream, tar_directory};
 pub use sweep::{Leftover, LeftoverKind};
 pub use unpack::{FilesError, Guards, Harvest};
 
-/// Label with the number of the build that made a thing.
+/// Label with the installation whose build made a thing.
+pub const LABEL_INSTALLATION: &str = "dev.seaworthy.installation";
+/// Label with the number of that build.
 pub const LABEL_BUILD: &str = "dev.seaworthy.build";
 /// Label with the attempt of that build.
 pub const LABEL_ATTEMPT: &str = "dev.seaworthy.attempt";
@@ -133,6 +135,8 @@ impl Credentials {
 /// Whose a container or a network is; written on it as labels, so that another worker can find and remove it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Owner {
+    /// Which installation of the service (several may share an engine): lower-case letters and digits.
+    pub installation: String,
     /// The build.
     pub build: BuildId,
     /// Which attempt at it.

@@ -44,12 +44,17 @@ pub async fn tar_directory(dir: &Path, uid: u32, gid: u32) -> Result<TarStream, 
     Ok(ReceiverStream::new(receiver))
 }
 
-/// A small archive in memory: directories with an owner, to be unpacked at `/`.
-pub(super) fn tar_of_directories(paths: &[&str], uid: u32, gid: u32) -> io::Result<Bytes> {
+/// A small archive in memory, to be unpacked at `/`: directories of an owner and one file of root's.
+pub(super) fn tar_of(directories: &[&str], uid: u32, gid: u32, file: Option<(&str, &str)>) -> io::Result<Bytes> {
     let mut tar = tar::Builder::new(Vec::new());
-    for path in paths {
+    for path in directories {
         let mut header = header(tar::EntryType::Directory, 0o755, uid, gid);
         tar.append_data(&mut header, path.trim_start_matches('/'), io::empty())?;
+    }
+    if let Some((path, text)) = file {
+        let mut header = header(tar::EntryType::Regular, 0o644, 0, 0);
+        header.set_size(text.len() as u64);
+        tar.append_data(&mut header, path.trim_start_matches('/'), text.as_bytes())?;
     }
     tar.into_inner().map(Bytes::from)
 }

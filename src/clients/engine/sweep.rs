@@ -9,7 +9,7 @@ use bollard::query_parameters::{ListContainersOptionsBuilder, ListImagesOptions,
 
 use super::build::owner_of;
 use super::container::{remove_container, remove_network};
-use super::{Engine, EngineError, LABEL_ATTEMPT, LABEL_BUILD, LABEL_WORKER, Owner};
+use super::{Engine, EngineError, LABEL_ATTEMPT, LABEL_BUILD, LABEL_INSTALLATION, LABEL_WORKER, Owner};
 use crate::model::BuildId;
 
 /// What sort of thing was left.
@@ -37,10 +37,12 @@ pub struct Leftover {
 }
 
 impl Engine {
-    /// Everything of ours that is on the engine, in the order in which it can be removed. What a running build uses is among it.
-    pub async fn leftovers(&self) -> Result<Vec<Leftover>, EngineError> {
+    /// Everything on the engine that this installation's builds made, in the order in which it can be removed. What a
+    /// running build uses is among it.
+    pub async fn leftovers(&self, installation: &str) -> Result<Vec<Leftover>, EngineError> {
         let docker = self.docker().await?;
-        let labelled = HashMap::from([("label", vec![LABEL_BUILD])]);
+        let label = format!("{LABEL_INSTALLATION}={installation}");
+        let labelled = HashMap::from([("label", vec![label.as_str()])]);
         let error = |e| self.error("listing what builds left", e);
         let options = ListContainersOptionsBuilder::new().all(true).filters(&labelled).build();
         let containers = docker.list_containers(Some(options)).await.map_err(error)?;
@@ -51,6 +53,7 @@ impl Engine {
         Ok(containers
             .chain(networks.into_iter().filter_map(of_network))
             .chain(images.into_iter().flat_map(of_image))
+            .filter(|leftover| leftover.owner.installation == installation)
             .collect())
     }
 
@@ -97,28 +100,25 @@ fn of_image(seen: ImageSummary) -> Vec<Leftover> {
         .iter()
         .filter_map(|name| Some((name, owner_of(name)?)))
         .collect();
-    let leftover = |name: &String, (build, attempt)| Leftover {
+    let leftover = |name: &String, owner: &Owner| Leftover {
         kind: LeftoverKind::Image,
         id: name.clone(),
         name: name.clone(),
-        owner: Owner {
-            build: BuildId(build),
-            attempt,
-            worker: String::new(),
-        },
+        owner: owner.clone(),
     };
-    match owners[..] {
+    match &owners[..] {
         // The private name last: it is what a second try finds the image by.
         [(private, owner)] => {
-            let others = seen.repo_tags.iter().filter(|name| *name != private);
-            others.chain([private]).map(|name| leftover(name, owner)).collect()
+            let others = seen.repo_tags.iter().filter(|name| name != private);
+            others.chain([*private]).map(|name| leftover(name, owner)).collect()
         }
-        _ => owners.into_iter().map(|(name, owner)| leftover(name, owner)).collect(),
+        _ => owners.iter().map(|(name, owner)| leftover(name, owner)).collect(),
     }
 }
 
 fn owner(labels: &HashMap<String, String>) -> Option<Owner> {
     Some(Owner {
+        installation: labels.get(LABEL_INSTALLATION)?.clone(),
         build: BuildId(labels.get(LABEL_BUILD)?.parse().ok()?),
         attempt: labels.get(LABEL_ATTEMPT)?.parse().ok()?,
         worker: labels.get(LABEL_WORKER)?.clone(),
@@ -144,8 +144,8 @@ mod tests {
     fn only_what_was_built_here_is_a_leftover() {
         assert!(names(&["registry.example.com/qa/basket:mr-7-1"]).is_empty());
         let (one, two, public) = (
-            "build.seaworthy.invalid/1:1",
-            "build.seaworthy.invalid/2:1",
+            "build.seaworthy.invalid/house/1:1",
+            "build.seaworthy.invalid/house/2:1",
             "r.example.com/a:mr-7-1",
         );
         assert_eq!(names(&[one, public]), [(public.to_owned(), 1), (one.to_owned(), 1)]);

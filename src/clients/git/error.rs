@@ -48,11 +48,7 @@ impl GitError {
         self.damaged
     }
 
-    pub(super) fn new(
-        kind: GitErrorKind,
-        place: impl Into<String>,
-        cause: impl Into<String>,
-    ) -> Self {
+    pub(super) fn new(kind: GitErrorKind, place: impl Into<String>, cause: impl Into<String>) -> Self {
         Self {
             kind,
             place: place.into(),
@@ -69,10 +65,7 @@ impl GitError {
     /// An error of the file system.
     pub(super) fn io(path: &Path, doing: &str, error: &io::Error) -> Self {
         let cause = format!("cannot {doing}: {error}");
-        let full = matches!(
-            error.kind(),
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
-        );
+        let full = matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded);
         Self::local(path.display().to_string(), cause, full)
     }
 
@@ -84,8 +77,7 @@ impl GitError {
         let message = error.message();
         let place = path.display().to_string();
         let cause = format!("cannot {doing}: {message}");
-        let full =
-            message.contains("No space left on device") || message.contains("Disk quota exceeded");
+        let full = message.contains("No space left on device") || message.contains("Disk quota exceeded");
         let mut result = Self::local(place, cause, full);
         let broken = matches!(
             error.class(),
@@ -132,10 +124,7 @@ impl GitError {
                 GitErrorKind::NotFound,
                 "the Git server knows no such project: it was moved or deleted, or the token may not see it",
             ),
-            _ => (
-                GitErrorKind::Unreachable,
-                "the Git server could not serve the request",
-            ),
+            _ => (GitErrorKind::Unreachable, "the Git server could not serve the request"),
         };
         let said = if said.is_empty() {
             String::new()
@@ -180,9 +169,7 @@ mod tests {
             assert!(!error.damaged(), "{error}");
             assert_eq!(error.kind(), GitErrorKind::Local);
             assert!(
-                error
-                    .to_string()
-                    .starts_with("mirrors/7.git: the disk is full"),
+                error.to_string().starts_with("mirrors/7.git: the disk is full"),
                 "{error}"
             );
         }

@@ -98,10 +98,7 @@ impl Exchange {
 
     /// The error that was kept.
     pub(super) fn failure(&self) -> Option<GitError> {
-        self.failure
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take()
+        self.failure.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     /// Runs one of the futures below from libgit2's thread.
@@ -136,8 +133,7 @@ impl Exchange {
         let chunk = self.unless_cancelled(response.chunk()).await?;
         let chunk = chunk.map_err(|e| GitError::http(&self.place(), e))?;
         if let Some(bytes) = &chunk {
-            self.received
-                .fetch_add(bytes.len() as u64, Ordering::Relaxed);
+            self.received.fetch_add(bytes.len() as u64, Ordering::Relaxed);
         }
         Ok(chunk)
     }
@@ -153,10 +149,7 @@ impl Exchange {
             let said = self.first_line(&mut response).await;
             return Err(GitError::status(&self.place(), response.status(), &said));
         }
-        let kind = response
-            .headers()
-            .get(CONTENT_TYPE)
-            .and_then(|v| v.to_str().ok());
+        let kind = response.headers().get(CONTENT_TYPE).and_then(|v| v.to_str().ok());
         if kind.is_none_or(|kind| !kind.starts_with(expected)) {
             return Err(GitError::new(
                 GitErrorKind::Unreachable,
@@ -203,8 +196,6 @@ impl Exchange {
     }
 
     fn repository(&self) -> std::sync::MutexGuard<'_, Url> {
-        self.repository
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+        self.repository.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -29,11 +29,7 @@ pub(super) struct Lock {
 
 impl Lock {
     /// Waits for the lock on `path`, a file that is made when missing and never removed (removing it would let two in).
-    pub(super) async fn take(
-        path: &Path,
-        mode: Mode,
-        cancel: &CancellationToken,
-    ) -> Result<Self, GitError> {
+    pub(super) async fn take(path: &Path, mode: Mode, cancel: &CancellationToken) -> Result<Self, GitError> {
         let file = OpenOptions::new()
             .create(true)
             .truncate(false)
@@ -81,9 +77,7 @@ mod tests {
         drop(writer);
 
         let _reader = Lock::take(&path, Mode::Shared, &go).await.expect("free");
-        Lock::take(&path, Mode::Shared, &stop)
-            .await
-            .expect("readers share");
+        Lock::take(&path, Mode::Shared, &stop).await.expect("readers share");
         Lock::take(&path, Mode::Exclusive, &stop)
             .await
             .expect_err("a reader is there");

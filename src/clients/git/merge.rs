@@ -46,11 +46,7 @@ pub(super) fn merge(mirror: &Mirror, head: &Sha, target: &Sha) -> Result<Merged,
 
 /// Finds a commit in the mirror. One that a ref names and that is missing all the same is a damage: libgit2 passes over a pack
 /// that it cannot open.
-pub(super) fn commit<'r>(
-    repository: &'r Repository,
-    mirror: &Mirror,
-    id: &Sha,
-) -> Result<GitCommit<'r>, GitError> {
+pub(super) fn commit<'r>(repository: &'r Repository, mirror: &Mirror, id: &Sha) -> Result<GitCommit<'r>, GitError> {
     let wanted = oid(&mirror.repository, id)?;
     repository.find_commit(wanted).map_err(|e| {
         if e.code() == git2::ErrorCode::NotFound && !named(repository, wanted) {
@@ -82,11 +78,7 @@ pub(super) fn oid(place: &Path, id: &Sha) -> Result<Oid, GitError> {
     })
 }
 
-fn compute(
-    repository: &Repository,
-    head: &GitCommit<'_>,
-    target: &GitCommit<'_>,
-) -> Result<Merged, git2::Error> {
+fn compute(repository: &Repository, head: &GitCommit<'_>, target: &GitCommit<'_>) -> Result<Merged, git2::Error> {
     let base = match repository.merge_base(head.id(), target.id()) {
         Ok(base) => base,
         Err(e) if e.code() == git2::ErrorCode::NotFound => return Ok(Merged::Unrelated),
@@ -127,12 +119,7 @@ fn conflicts(index: &git2::Index) -> Result<Vec<String>, git2::Error> {
 }
 
 /// The merge commit: its date is the younger parent's, not the clock's, so that the same merge is the same commit.
-fn write(
-    repository: &Repository,
-    tree: Oid,
-    target: &GitCommit<'_>,
-    head: &GitCommit<'_>,
-) -> Result<Oid, git2::Error> {
+fn write(repository: &Repository, tree: Oid, target: &GitCommit<'_>, head: &GitCommit<'_>) -> Result<Oid, git2::Error> {
     let seconds = head.time().seconds().max(target.time().seconds());
     let who = Signature::new("Seaworthy", "seaworthy@localhost", &Time::new(seconds, 0))?;
     let message = format!("Merge {} into {}\n", head.id(), target.id());
@@ -140,11 +127,7 @@ fn write(
     repository.commit(None, &who, &who, &message, &tree, &[target, head])
 }
 
-fn commits(
-    repository: &Repository,
-    head: &GitCommit<'_>,
-    target: &GitCommit<'_>,
-) -> Result<Vec<Commit>, git2::Error> {
+fn commits(repository: &Repository, head: &GitCommit<'_>, target: &GitCommit<'_>) -> Result<Vec<Commit>, git2::Error> {
     let mut walk = repository.revwalk()?;
     walk.set_sorting(Sort::TOPOLOGICAL | Sort::TIME)?;
     walk.push(head.id())?;

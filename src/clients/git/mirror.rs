@@ -133,11 +133,7 @@ impl Mirror {
                 Ok(tip) => tip,
                 Err(e) if e.code() == git2::ErrorCode::NotFound => {
                     let missing = want.missing.as_str();
-                    return Err(GitError::new(
-                        GitErrorKind::NotFound,
-                        exchange.place(),
-                        missing,
-                    ));
+                    return Err(GitError::new(GitErrorKind::NotFound, exchange.place(), missing));
                 }
                 Err(e) => return Err(self.error("read a fetched ref", &e)),
             };
@@ -175,9 +171,7 @@ impl Mirror {
         let mut callbacks = RemoteCallbacks::new();
         callbacks.transfer_progress(|stats| {
             let (done, total) = (stats.received_objects(), stats.total_objects());
-            progress
-                .borrow_mut()
-                .objects(done, total, exchange.received());
+            progress.borrow_mut().objects(done, total, exchange.received());
             !exchange.cancelled()
         });
         callbacks.sideband_progress(|words| {
@@ -212,10 +206,7 @@ impl Mirror {
         GitError::new(
             GitErrorKind::Unreachable,
             exchange.place(),
-            format!(
-                "the Git server's answer was no good: {}",
-                error.message().trim_end()
-            ),
+            format!("the Git server's answer was no good: {}", error.message().trim_end()),
         )
     }
 
@@ -227,8 +218,7 @@ impl Mirror {
         }
         let mut options = git2::RepositoryInitOptions::new();
         options.bare(true).mkpath(true).external_template(false);
-        Repository::init_opts(&self.repository, &options)
-            .map_err(|e| self.error("make the mirror", &e))
+        Repository::init_opts(&self.repository, &options).map_err(|e| self.error("make the mirror", &e))
     }
 
     /// Removes locks and half-written files: under the exclusive lock nobody alive can own them.
@@ -238,9 +228,8 @@ impl Mirror {
         sweep(&at("refs"), &|name| name.ends_with(".lock"), true)?;
         // Names of git_futils_mktmp in libgit2, and of Git itself.
         sweep(&at("objects"), &|name| name.starts_with("tmp_"), false)?;
-        let half_pack = |name: &str| {
-            name.starts_with("tmp_") || name.starts_with("pack_git2_") || name.ends_with(".lock")
-        };
+        let half_pack =
+            |name: &str| name.starts_with("tmp_") || name.starts_with("pack_git2_") || name.ends_with(".lock");
         sweep(&at("objects/pack"), &half_pack, false)
     }
 
@@ -265,10 +254,7 @@ impl Mirror {
 
 /// Name in the mirror of a target branch.
 pub(super) fn target_ref(branch: &str) -> String {
-    format!(
-        "refs/targets/{}",
-        branch.replace('%', "%25").replace('/', "%2F")
-    )
+    format!("refs/targets/{}", branch.replace('%', "%25").replace('/', "%2F"))
 }
 
 /// Does this error of a fetch by id say that the server will not hand the commit out?

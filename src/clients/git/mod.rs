@@ -1,8 +1,8 @@
 //! Git: brings a merge request's head and its target branch into a mirror, merges them there and writes the result to a directory.
 //!
-//! libgit2 does the protocol and the objects, the application's HTTP client the connection ([`transport`]). All of it blocks, so
+//! libgit2 does the protocol and the objects, the application's HTTP client the connection (`transport`). All of it blocks, so
 //! each call runs on a blocking thread and ends when its future is dropped or its token cancelled. One mirror has one writer at a
-//! time, over all processes that share the disk ([`lock`]).
+//! time, over all processes that share the disk (`lock`).
 //!
 //! The address is always `<base>/<project>.git`, never one that a payload names, and the token goes out once per request, as a
 //! header: not in an address, not in an error, not to another server.
@@ -92,8 +92,7 @@ impl Git {
     /// crypto provider of rustls must be installed.
     pub fn new(options: GitOptions, http: ClientBuilder) -> Result<Self, GitError> {
         let base = base(&options.base_url)?;
-        let refuse =
-            |place: &str, why: &str| Err(GitError::new(GitErrorKind::Local, place.to_owned(), why));
+        let refuse = |place: &str, why: &str| Err(GitError::new(GitErrorKind::Local, place.to_owned(), why));
         if options.username.is_empty() || options.username.contains(':') {
             return refuse(
                 base.as_str(),
@@ -116,8 +115,8 @@ impl Git {
             .build()
             .map_err(|e| GitError::http(base.as_str(), e))?;
         let pair = format!("{}:{}", options.username, options.token.expose_secret());
-        let mut authorization = HeaderValue::try_from(format!("Basic {}", STANDARD.encode(pair)))
-            .expect("base64 is fit for a header");
+        let mut authorization =
+            HeaderValue::try_from(format!("Basic {}", STANDARD.encode(pair))).expect("base64 is fit for a header");
         authorization.set_sensitive(true);
         Ok(Self {
             inner: Arc::new(Inner {
@@ -142,19 +141,14 @@ impl Git {
     }
 
     /// What `reference` (whole name, for example `refs/heads/main` or `HEAD`) points at on the server; `None` when it has none.
-    pub async fn ls_remote(
-        &self,
-        project: &ProjectPath,
-        reference: &str,
-    ) -> Result<Option<Sha>, GitError> {
+    pub async fn ls_remote(&self, project: &ProjectPath, reference: &str) -> Result<Option<Sha>, GitError> {
         let exchange = self.exchange(project, &CancellationToken::new())?;
         let mut response = exchange.refs().await?;
         let mut list = Vec::new();
         while let Some(bytes) = exchange.chunk(&mut response).await? {
             list.extend_from_slice(&bytes);
         }
-        refs::find(&list, reference)
-            .map_err(|cause| GitError::new(GitErrorKind::Unreachable, exchange.place(), cause))
+        refs::find(&list, reference).map_err(|cause| GitError::new(GitErrorKind::Unreachable, exchange.place(), cause))
     }
 
     /// Brings the merge request's head and its target branch into the project's mirror; only what is missing is transferred.
@@ -193,11 +187,9 @@ impl Git {
                 remote: branch,
             },
         ];
-        let (received, bytes) = self
-            .receive(project, project_id, wants, cancel, on_progress)
-            .await?;
-        let [head, target_tip] = <[Sha; 2]>::try_from(received.tips)
-            .expect("a fetch returns one tip for each ref that was wanted");
+        let (received, bytes) = self.receive(project, project_id, wants, cancel, on_progress).await?;
+        let [head, target_tip] =
+            <[Sha; 2]>::try_from(received.tips).expect("a fetch returns one tip for each ref that was wanted");
         Ok(Fetched {
             head,
             target_tip,
@@ -222,10 +214,7 @@ impl Git {
             local: format!("refs/commits/{sha}"),
             missing: format!("commit {sha} did not come"),
         };
-        match self
-            .receive(project, project_id, vec![want], cancel, |_| {})
-            .await
-        {
+        match self.receive(project, project_id, vec![want], cancel, |_| {}).await {
             Ok(_) => Ok(true),
             Err(error) if mirror::commit_withheld(&error) => Ok(false),
             Err(error) => Err(error),
@@ -248,12 +237,7 @@ impl Git {
     }
 
     /// Merges `head` into `target_tip`, both fetched before. Changes no ref; doing it again gives the same.
-    pub async fn merge(
-        &self,
-        project_id: ProjectId,
-        head: &Sha,
-        target_tip: &Sha,
-    ) -> Result<Merged, GitError> {
+    pub async fn merge(&self, project_id: ProjectId, head: &Sha, target_tip: &Sha) -> Result<Merged, GitError> {
         let (head, target) = (head.clone(), target_tip.clone());
         self.read(project_id, &CancellationToken::new(), move |mirror, _| {
             merge::merge(mirror, &head, &target)
@@ -316,11 +300,7 @@ impl Git {
         .await
     }
 
-    fn exchange(
-        &self,
-        project: &ProjectPath,
-        cancel: &CancellationToken,
-    ) -> Result<Exchange, GitError> {
+    fn exchange(&self, project: &ProjectPath, cancel: &CancellationToken) -> Result<Exchange, GitError> {
         Ok(Exchange::new(
             self.inner.http.clone(),
             self.inner.authorization.clone(),

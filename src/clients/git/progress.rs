@@ -37,10 +37,7 @@ impl Progress {
         let tenths = (done * 10).checked_div(total).unwrap_or(0);
         if tenths > self.tenths {
             self.tenths = tenths;
-            let line = format!(
-                "received {done} of {total} objects, {} KiB",
-                bytes.div_ceil(1024)
-            );
+            let line = format!("received {done} of {total} objects, {} KiB", bytes.div_ceil(1024));
             (self.emit)(line);
         }
     }

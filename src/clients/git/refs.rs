@@ -16,10 +16,7 @@ pub(super) fn find(list: &[u8], reference: &str) -> Result<Option<Sha>, String> 
             ));
         }
         // The first ref carries the server's capabilities behind a NUL.
-        let line = line
-            .split(|b| *b == 0 || *b == b'\n')
-            .next()
-            .unwrap_or(line);
+        let line = line.split(|b| *b == 0 || *b == b'\n').next().unwrap_or(line);
         let Some((id, name)) = line
             .iter()
             .position(|b| *b == b' ')
@@ -43,9 +40,7 @@ fn next<'a>(rest: &mut &'a [u8]) -> Result<&'a [u8], String> {
         .ok()
         .and_then(|hex| usize::from_str_radix(hex, 16).ok())
         .ok_or_else(|| "the list of refs is not in Git's form".to_owned())?;
-    let (line, tail) = tail
-        .split_at_checked(length.saturating_sub(4))
-        .ok_or_else(broken)?;
+    let (line, tail) = tail.split_at_checked(length.saturating_sub(4)).ok_or_else(broken)?;
     *rest = tail;
     Ok(line)
 }
@@ -99,11 +94,7 @@ mod tests {
         let whole = list();
         let cut = find(&whole[..whole.len() - 20], "refs/heads/main").expect_err("cut");
         assert!(cut.contains("breaks off"), "{cut}");
-        assert!(
-            find(b"<html>", "HEAD")
-                .expect_err("html")
-                .contains("not in Git's form")
-        );
+        assert!(find(b"<html>", "HEAD").expect_err("html").contains("not in Git's form"));
         let refused = find(&packet(b"ERR no access\n"), "HEAD").expect_err("ERR");
         assert_eq!(refused, "the Git server said: no access");
     }

@@ -35,8 +35,7 @@ pub(super) fn register() -> Result<(), GitError> {
         // SAFETY: see the reason above.
         unsafe {
             git2::transport::register(SCHEME, |remote| {
-                let exchange = find(remote.url()?)
-                    .ok_or_else(|| git2::Error::from_str("this exchange is over"))?;
+                let exchange = find(remote.url()?).ok_or_else(|| git2::Error::from_str("this exchange is over"))?;
                 Transport::smart(remote, true, Subtransport { exchange })
             })
         }
@@ -86,11 +85,7 @@ struct Subtransport {
 }
 
 impl SmartSubtransport for Subtransport {
-    fn action(
-        &self,
-        _url: &str,
-        action: Service,
-    ) -> Result<Box<dyn SmartSubtransportStream>, git2::Error> {
+    fn action(&self, _url: &str, action: Service) -> Result<Box<dyn SmartSubtransportStream>, git2::Error> {
         let request = match action {
             Service::UploadPackLs => Request::Refs,
             Service::UploadPack => Request::Pack(Vec::new()),

@@ -73,19 +73,12 @@ pub(super) fn checkout(
 }
 
 fn prepare(into: &Path) -> Result<(), GitError> {
-    let refuse = |why: &str| {
-        Err(GitError::new(
-            GitErrorKind::Local,
-            into.display().to_string(),
-            why,
-        ))
-    };
+    let refuse = |why: &str| Err(GitError::new(GitErrorKind::Local, into.display().to_string(), why));
     if !into.is_absolute() {
         return refuse("the directory to check out into must be an absolute path");
     }
     fs::create_dir_all(into).map_err(|e| GitError::io(into, "make the directory", &e))?;
-    let mut entries =
-        fs::read_dir(into).map_err(|e| GitError::io(into, "read the directory", &e))?;
+    let mut entries = fs::read_dir(into).map_err(|e| GitError::io(into, "read the directory", &e))?;
     if entries.next().is_some() {
         return refuse("the directory to check out into must be empty, else old files get built");
     }
@@ -176,12 +169,8 @@ impl Writer<'_> {
         }
         let executable = entry.filemode() & 0o111 != 0;
         let file = self.place(path);
-        write_file(
-            &file,
-            blob.content(),
-            if executable { 0o755 } else { 0o644 },
-        )
-        .map_err(|e| self.failed(&file, "write a file", &e))
+        write_file(&file, blob.content(), if executable { 0o755 } else { 0o644 })
+            .map_err(|e| self.failed(&file, "write a file", &e))
     }
 
     /// Links come last: while files are written none is there that could be followed.

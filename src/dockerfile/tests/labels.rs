@@ -22,10 +22,7 @@ fn credentials_do_not_get_into_a_label() {
             "https://git.example.com/a/b.git",
         ),
         ("https://token@git.example.com", "https://git.example.com"),
-        (
-            "https://git.example.com/a@b.git",
-            "https://git.example.com/a@b.git",
-        ),
+        ("https://git.example.com/a@b.git", "https://git.example.com/a@b.git"),
     ] {
         assert_eq!(without_credentials(given), expected);
     }
@@ -34,14 +31,8 @@ fn credentials_do_not_get_into_a_label() {
 #[test]
 fn labels_of_the_base_do_not_speak_for_the_image() {
     let base = BTreeMap::from([
-        (
-            "org.opencontainers.image.licenses".to_owned(),
-            "MIT".to_owned(),
-        ),
-        (
-            "org.opencontainers.image.title".to_owned(),
-            "ubuntu".to_owned(),
-        ),
+        ("org.opencontainers.image.licenses".to_owned(), "MIT".to_owned()),
+        ("org.opencontainers.image.title".to_owned(), "ubuntu".to_owned()),
         ("dev.seaworthy.dockerfile.7".to_owned(), "old".to_owned()),
         ("com.example.team".to_owned(), "platform".to_owned()),
     ]);
@@ -49,10 +40,7 @@ fn labels_of_the_base_do_not_speak_for_the_image() {
     assert_eq!(made["org.opencontainers.image.licenses"], "");
     assert_eq!(made["org.opencontainers.image.title"], "basket");
     assert_eq!(made["dev.seaworthy.dockerfile.7"], "");
-    assert!(
-        !made.contains_key("com.example.team"),
-        "other labels are left alone"
-    );
+    assert!(!made.contains_key("com.example.team"), "other labels are left alone");
     assert_eq!(describe(&made), Ok(example("FROM x\n")));
 }
 

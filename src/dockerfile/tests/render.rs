@@ -28,18 +28,13 @@ fn instructions(text: &str) -> Vec<(String, String)> {
             }
         }
     }
-    assert!(
-        open.is_empty(),
-        "the last instruction is not closed:\n{text}"
-    );
+    assert!(open.is_empty(), "the last instruction is not closed:\n{text}");
     found
 }
 
 /// The value of `key="…"` in an ENV instruction as Docker unescapes it; panics at an unescaped `$`.
 fn variable(rest: &str, key: &str) -> String {
-    let at = rest
-        .find(&format!("{key}=\""))
-        .expect("the variable is there");
+    let at = rest.find(&format!("{key}=\"")).expect("the variable is there");
     let mut chars = rest[at + key.len() + 2..].chars();
     let mut value = String::new();
     loop {
@@ -58,19 +53,12 @@ fn variable(rest: &str, key: &str) -> String {
 fn shipped() -> (Templates, Stack) {
     let templates = Templates::load(None).expect("the shipped templates");
     let definitions = Definitions::load(None, &templates.names()).expect("the shipped definitions");
-    let stack = definitions
-        .stack("tomcat10")
-        .expect("the stack is shipped")
-        .clone();
+    let stack = definitions.stack("tomcat10").expect("the stack is shipped").clone();
     (templates, stack)
 }
 
 fn input(application: &str) -> DockerfileInput {
-    let base = PinnedBase::new(
-        "docker.io/library/tomcat:10.1-jdk17-temurin",
-        &Digest::of(b"base"),
-    )
-    .expect("a name");
+    let base = PinnedBase::new("docker.io/library/tomcat:10.1-jdk17-temurin", &Digest::of(b"base")).expect("a name");
     DockerfileInput {
         application: application.to_owned(),
         base,
@@ -78,10 +66,7 @@ fn input(application: &str) -> DockerfileInput {
 }
 
 fn names(text: &str) -> Vec<String> {
-    instructions(text)
-        .into_iter()
-        .map(|(name, _)| name)
-        .collect()
+    instructions(text).into_iter().map(|(name, _)| name).collect()
 }
 
 #[test]
@@ -141,11 +126,7 @@ fn another_port_is_set_in_tomcat_too() {
     let (templates, mut stack) = shipped();
     stack.runtime.ports = vec![9090, 9999];
     let found = instructions(&render(&templates, &stack, &input("basket")).expect("a Dockerfile"));
-    assert!(
-        found[4].1.contains(r#"s/port="8080"/port="9090"/"#),
-        "{}",
-        found[4].1
-    );
+    assert!(found[4].1.contains(r#"s/port="8080"/port="9090"/"#), "{}", found[4].1);
     assert_eq!(found[8].1, "9090 9999");
 }
 
@@ -162,13 +143,10 @@ fn a_template_of_the_house_takes_the_place_of_the_shipped_one_and_its_faults_are
     let directory = tempfile::tempdir().expect("a directory");
     let try_with = |text: &str| {
         std::fs::write(directory.path().join("tomcat.Dockerfile.tera"), text).expect("written");
-        Templates::load(Some(directory.path()))
-            .and_then(|templates| render(&templates, &stack, &input(r#"a"$b\"#)))
+        Templates::load(Some(directory.path())).and_then(|templates| render(&templates, &stack, &input(r#"a"$b\"#)))
     };
-    let text = try_with(
-        "# x\nFROM {{ base }}\nENV A=\"{{ application }}\"\nCMD [{{ application | json }}]\n",
-    )
-    .expect("a right template");
+    let text = try_with("# x\nFROM {{ base }}\nENV A=\"{{ application }}\"\nCMD [{{ application | json }}]\n")
+        .expect("a right template");
     let lines: Vec<&str> = text.lines().skip(2).collect();
     assert_eq!(lines, [r#"ENV A="a\"\$b\\""#, r#"CMD ["a\"$b\\"]"#]);
     for (text, place, reason) in [
@@ -179,11 +157,7 @@ fn a_template_of_the_house_takes_the_place_of_the_shipped_one_and_its_faults_are
         ),
         ("# x\nFROM {{ bas }}\n", "tomcat.Dockerfile.tera:2:", "bas"),
         ("# x\nFROM {{ base \n", "tomcat.Dockerfile.tera:", "error"),
-        (
-            "FROM {{ base }}\n",
-            "tomcat.Dockerfile.tera",
-            "must be a comment",
-        ),
+        ("FROM {{ base }}\n", "tomcat.Dockerfile.tera", "must be a comment"),
         (
             "# escape=`\nFROM {{ base }}\n",
             "tomcat.Dockerfile.tera",
@@ -197,10 +171,7 @@ fn a_template_of_the_house_takes_the_place_of_the_shipped_one_and_its_faults_are
         ("# x\n{% include \"nothing.tera\" %}", "", "nothing.tera"),
     ] {
         let error = try_with(text).expect_err(text).to_string();
-        assert!(
-            error.contains(place) && error.contains(reason),
-            "{text}\n{error}"
-        );
+        assert!(error.contains(place) && error.contains(reason), "{text}\n{error}");
         assert!(
             error.contains(&directory.path().display().to_string()),
             "the path is missing: {error}"
@@ -212,14 +183,8 @@ fn a_template_of_the_house_takes_the_place_of_the_shipped_one_and_its_faults_are
 fn a_base_has_one_digest() {
     let digest = Digest::of(b"");
     let pinned = PinnedBase::new("tomcat:10", &digest).expect("a name");
-    assert_eq!(
-        pinned.as_str(),
-        format!("docker.io/library/tomcat:10@{digest}")
-    );
-    assert_eq!(
-        PinnedBase::new(pinned.as_str(), &digest),
-        Ok(pinned.clone())
-    );
+    assert_eq!(pinned.as_str(), format!("docker.io/library/tomcat:10@{digest}"));
+    assert_eq!(PinnedBase::new(pinned.as_str(), &digest), Ok(pinned.clone()));
     assert!(PinnedBase::new(pinned.as_str(), &Digest::of(b"other")).is_err());
     assert!(PinnedBase::new("tomcat:10\nRUN x", &digest).is_err());
 }

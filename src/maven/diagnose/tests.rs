@@ -12,13 +12,7 @@ fn heard(log: &str) -> Console {
 }
 
 fn finding(code: i64, log: &str) -> Finding {
-    diagnose(
-        &Ended::Code(code),
-        &heard(log),
-        &TestReport::default(),
-        true,
-    )
-    .expect_err("it is red")
+    diagnose(&Ended::Code(code), &heard(log), &TestReport::default(), true).expect_err("it is red")
 }
 
 fn red() -> TestReport {
@@ -27,10 +21,7 @@ fn red() -> TestReport {
         method: method.to_owned(),
         kind: kind.to_owned(),
         message: message.to_owned(),
-        trace: vec![
-            format!("{kind}: {message}"),
-            format!("\tat {class}.{method}(X.java:8)"),
-        ],
+        trace: vec![format!("{kind}: {message}"), format!("\tat {class}.{method}(X.java:8)")],
     };
     TestReport {
         counts: TestCounts {
@@ -184,9 +175,7 @@ fn a_repository_that_does_not_answer_is_the_worlds() {
         let fault = world_fault(&console).expect(line);
         assert!(fault.contains("nexus"), "{fault}");
     }
-    let wrapper = heard(
-        "Exception in thread \"main\" java.net.UnknownHostException: repo.maven.apache.org\n",
-    );
+    let wrapper = heard("Exception in thread \"main\" java.net.UnknownHostException: repo.maven.apache.org\n");
     assert!(world_fault(&wrapper).is_some_and(|fault| fault.contains("Wrapper")));
 }
 
@@ -209,9 +198,7 @@ fn a_refusal_of_the_repository_manager_is_for_a_person() {
 
 #[test]
 fn limits_say_what_was_running() {
-    let stopped = |ended| {
-        diagnose(&ended, &heard(TESTING), &TestReport::default(), true).expect_err("stopped")
-    };
+    let stopped = |ended| diagnose(&ended, &heard(TESTING), &TestReport::default(), true).expect_err("stopped");
     let after = Duration::from_secs(600);
     let time = stopped(Ended::TimedOut { after });
     assert_eq!(time.rule, "time-limit");
@@ -222,10 +209,7 @@ fn limits_say_what_was_running() {
     assert_eq!(stopped(Ended::OutOfMemory).rule, "out-of-memory");
     let log = stopped(Ended::LogLimit { bytes: 64 << 20 });
     assert!(log.title.contains("64 MiB"), "{}", log.title);
-    assert_eq!(
-        stopped(Ended::DiskLimit { bytes: 1 << 30 }).rule,
-        "disk-limit"
-    );
+    assert_eq!(stopped(Ended::DiskLimit { bytes: 1 << 30 }).rule, "disk-limit");
 }
 
 #[test]
@@ -236,14 +220,11 @@ fn a_fork_bomb_is_called_by_its_name() {
     assert_eq!(finding(1, &log).rule, "process-limit");
     let mut report = red();
     report.failures[0].message =
-        "unable to create native thread: possibly out of memory or process/resource limits reached"
-            .to_owned();
+        "unable to create native thread: possibly out of memory or process/resource limits reached".to_owned();
     let finding = diagnose(&Ended::Code(1), &heard(TESTING), &report, true).expect_err("red");
     assert_eq!(finding.rule, "process-limit");
     assert!(
-        finding
-            .detail
-            .contains(&"failed: com.x.CartTest#addsTwice".to_owned()),
+        finding.detail.contains(&"failed: com.x.CartTest#addsTwice".to_owned()),
         "{:?}",
         finding.detail
     );
@@ -263,10 +244,7 @@ fn a_jvm_that_died_is_told_with_its_test() {
     };
     let died = finding(1, &log("3"));
     assert_eq!(died.rule, "test-jvm-died");
-    assert_eq!(
-        died.title,
-        "The JVM of the tests died (exit code 3) in com.x.KillTest"
-    );
+    assert_eq!(died.title, "The JVM of the tests died (exit code 3) in com.x.KillTest");
     assert_eq!(finding(1, &log("137")).rule, "out-of-memory");
 }
 
@@ -294,10 +272,7 @@ fn other_failures_keep_mavens_words() {
 #[test]
 fn a_command_that_is_not_there() {
     let missing = finding(127, "sh: 1: mvn: not found\n");
-    assert_eq!(
-        missing.title,
-        "The build command was not found: sh: 1: mvn: not found"
-    );
+    assert_eq!(missing.title, "The build command was not found: sh: 1: mvn: not found");
     assert!(
         finding(126, "sh: 1: ./mvnw: Permission denied\n")
             .help
@@ -313,21 +288,11 @@ fn no_test_is_fatal_only_where_the_stack_says_so() {
     let none = TestReport::default();
     let fatal = diagnose(&Ended::Code(0), &log, &none, true).expect_err("required");
     assert_eq!(fatal.rule, "no-tests");
-    assert!(
-        fatal.title.contains("tells Maven to skip"),
-        "{}",
-        fatal.title
-    );
-    assert_eq!(
-        diagnose(&Ended::Code(0), &log, &none, false),
-        Ok(vec![fatal])
-    );
+    assert!(fatal.title.contains("tells Maven to skip"), "{}", fatal.title);
+    assert_eq!(diagnose(&Ended::Code(0), &log, &none, false), Ok(vec![fatal]));
     let mut green = TestReport::default();
     green.counts.run = 3;
-    assert_eq!(
-        diagnose(&Ended::Code(0), &log, &green, true),
-        Ok(Vec::new())
-    );
+    assert_eq!(diagnose(&Ended::Code(0), &log, &green, true), Ok(Vec::new()));
     green.damaged.push("TEST-x.xml: it is empty".to_owned());
     let remarks = diagnose(&Ended::Code(0), &log, &green, true).expect("green");
     assert_eq!(remarks[0].rule, "reports-damaged");
@@ -338,8 +303,5 @@ fn other_build_tools_are_named() {
     assert_eq!(unsupported_build(["pom.xml", "build.gradle"]), None);
     let gradle = unsupported_build(["src", "build.gradle.kts"]).expect("not Maven");
     assert!(gradle.title.contains("Gradle"), "{}", gradle.title);
-    assert!(
-        unsupported_build(["README"])
-            .is_some_and(|finding| finding.title.starts_with("There is no POM"))
-    );
+    assert!(unsupported_build(["README"]).is_some_and(|finding| finding.title.starts_with("There is no POM")));
 }

@@ -3,10 +3,7 @@
 use super::*;
 
 fn read(xml: &str) -> TestReport {
-    read_reports([(
-        "target/surefire-reports/TEST-a.xml".to_owned(),
-        xml.as_bytes(),
-    )])
+    read_reports([("target/surefire-reports/TEST-a.xml".to_owned(), xml.as_bytes())])
 }
 
 const CART: &str = r#"<?xml version="1.0" encoding="UTF-8"?>
@@ -94,17 +91,13 @@ fn a_failing_set_up_has_a_class_and_no_method() {
         (&*report.failures[0].class, &*report.failures[0].method),
         ("com.x.SetupTest", "")
     );
-    assert_eq!(
-        report.millis, 63,
-        "the cases' time counts where the suite has none"
-    );
+    assert_eq!(report.millis, 63, "the cases' time counts where the suite has none");
 }
 
 #[test]
 fn thousands_have_commas_in_older_versions() {
-    let report = read(
-        r#"<testsuite name="S" time="1,234.5"><testcase name="a" classname="S" time="1,200"/></testsuite>"#,
-    );
+    let report =
+        read(r#"<testsuite name="S" time="1,234.5"><testcase name="a" classname="S" time="1,200"/></testsuite>"#);
     assert_eq!(report.millis, 1_234_500);
     assert_eq!(millis("nan"), None);
     assert_eq!(millis("-1"), None);
@@ -117,10 +110,7 @@ fn suites_in_suites_are_told_apart() {
     );
     let names: Vec<&str> = report.suites.iter().map(|suite| &*suite.name).collect();
     assert_eq!(names, ["A", "B"]);
-    assert_eq!(
-        (report.counts.run, report.counts.failed, report.millis),
-        (2, 1, 3000)
-    );
+    assert_eq!((report.counts.run, report.counts.failed, report.millis), (2, 1, 3000));
 }
 
 #[test]
@@ -194,10 +184,7 @@ impl Read for Flood {
 fn a_flood_of_output_is_passed_by() {
     let head = r#"<testsuite name="S"><testcase name="a" classname="S"><failure>why</failure><system-out><![CDATA["#;
     let tail = r#"]]></system-out></testcase><testcase name="b" classname="S"/></testsuite>"#;
-    let file = head
-        .as_bytes()
-        .chain(Flood(64 << 20))
-        .chain(tail.as_bytes());
+    let file = head.as_bytes().chain(Flood(64 << 20)).chain(tail.as_bytes());
     let report = read_reports([("TEST-S.xml".to_owned(), file)]);
     assert_eq!((report.counts.run, report.counts.failed), (2, 1));
     assert_eq!(report.failures[0].message, "why");

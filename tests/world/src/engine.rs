@@ -117,16 +117,25 @@ impl Engine {
         command
     }
 
-    /// Stops the engine if the world started it, in order; otherwise does nothing.
+    /// Stops the engine if the world started it, in order; otherwise does nothing. A private one loses its containers
+    /// and networks with that, since their bridges would stay on this machine.
     ///
     /// # Errors
     /// If it cannot be stopped.
     pub async fn stop(&self) -> Result<()> {
         if let Some(daemon) = &self.daemon {
-            daemon.stop(Signal::Term, Duration::from_secs(60)).await?;
-            if let Some(pid) = self.containerd() {
-                kill(pid, Signal::Term).await?;
+            if self.private.is_some() && daemon.alive() {
+                let containers = run(self.docker().args(["ps", "--all", "--quiet"])).await?;
+                if !containers.trim().is_empty() {
+                    run(self
+                        .docker()
+                        .args(["rm", "--force", "--volumes"])
+                        .args(containers.split_whitespace()))
+                    .await?;
+                }
+                run(self.docker().args(["network", "prune", "--force"])).await?;
             }
+            daemon.stop(Signal::Term, Duration::from_secs(60)).await?;
             if self.private.is_some() {
                 self.rules("-D").await?;
             }
@@ -140,9 +149,10 @@ impl Engine {
     /// If the engine is not private: the machine's own is not for killing.
     pub async fn kill(&self) -> Result<()> {
         match (&self.daemon, &self.private) {
-            (Some(daemon), Some(_)) => daemon.stop(Signal::Kill, Duration::from_secs(10)).await,
+            (Some(daemon), Some(_)) => daemon.stop(Signal::Kill, Duration::from_secs(10)).await?,
             _ => bail!("only a private engine may be killed"),
         }
+        self.clear_containerd().await
     }
 
     /// Starts it again after [`Engine::kill`] or [`Engine::stop`].
@@ -182,18 +192,49 @@ impl Engine {
                 .args(["--default-address-pool", &format!("base={pool},size=24")]);
             // A killed daemon leaves its pid file, and a later process under that pid would keep it from starting.
             let _ = std::fs::remove_file(dir.join("docker.pid"));
+            self.clear_containerd().await?;
         }
         daemon.spawn(command)?;
         daemon.wait_ready(PATIENCE, || answers(&self.host)).await
     }
 
-    /// dockerd ends its containerd with itself, unless it was killed.
-    fn containerd(&self) -> Option<u32> {
-        let dir = &self.private.as_ref()?.dir;
-        let file = dir.join("exec/containerd/containerd.pid");
-        let pid = std::fs::read_to_string(&file).ok()?.trim().parse().ok()?;
-        let command = std::fs::read_to_string(format!("/proc/{pid}/cmdline")).ok()?;
-        command.contains(&*dir.to_string_lossy()).then_some(pid)
+    /// The processes that serve this private engine's containers, and those alone: `containerd` and its shims.
+    fn servants(&self, name: &str) -> Vec<u32> {
+        let Some(Private { dir, .. }) = &self.private else {
+            return Vec::new();
+        };
+        let place = format!("{}/exec/containerd/", dir.display());
+        let processes = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+        let pids = processes.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+        pids.filter(|pid| {
+            let words = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+            let words = String::from_utf8_lossy(&words).into_owned();
+            words.contains(&place) && words.split('\0').next().is_some_and(|program| program.contains(name))
+        })
+        .collect()
+    }
+
+    /// Whether it was killed: a daemon that ends in order removes its own pid file.
+    fn unclean(&self) -> bool {
+        let left = |private: &Private| private.dir.join("docker.pid").exists();
+        self.private.as_ref().is_some_and(left) || !self.servants("-shim").is_empty()
+    }
+
+    /// Ends what is left of a killed engine's containerd, so that the next one does not take it for alive.
+    async fn clear_containerd(&self) -> Result<()> {
+        let Some(Private { dir, .. }) = &self.private else {
+            return Ok(());
+        };
+        // A dead process has an empty command line, also as a zombie: only a living one is signalled.
+        for pid in self
+            .servants("containerd")
+            .into_iter()
+            .filter(|pid| !self.servants("-shim").contains(pid))
+        {
+            kill(pid, Signal::Kill).await?;
+        }
+        let _ = std::fs::remove_file(dir.join("exec/containerd/containerd.pid"));
+        Ok(())
     }
 
     /// Adds (`-I`) or removes (`-D`) this private engine's rules; removing what is not there is no error.
@@ -245,16 +286,14 @@ impl Leftovers {
             if file.exists() {
                 let engine: Engine = serde_json::from_slice(&std::fs::read(&file)?)
                     .with_context(|| format!("{} describes no engine", file.display()))?;
-                let killed = engine.daemon.as_ref().is_some_and(|daemon| !daemon.alive());
-                if killed && engine.containerd().is_some() {
-                    // Only an engine ends the containers of a killed one.
+                if engine.daemon.as_ref().is_some_and(|daemon| !daemon.alive()) && engine.unclean() {
+                    // Only an engine ends the containers and networks of a killed one.
                     engine.launch().await?;
                 }
                 engine.stop().await?;
             } else if depth > 0 {
                 let below = std::fs::read_dir(&folder).into_iter().flatten().flatten();
-                let only_folders =
-                    below.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
+                let only_folders = below.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
                 folders.extend(only_folders.map(|entry| (entry.path(), depth - 1)));
             }
         }

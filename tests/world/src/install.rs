@@ -107,12 +107,7 @@ pub fn postgres_programs() -> Option<PathBuf> {
     let mut found: Vec<(u32, PathBuf)> = std::fs::read_dir("/usr/lib/postgresql")
         .ok()?
         .flatten()
-        .filter_map(|entry| {
-            Some((
-                entry.file_name().to_str()?.parse().ok()?,
-                entry.path().join("bin"),
-            ))
-        })
+        .filter_map(|entry| Some((entry.file_name().to_str()?.parse().ok()?, entry.path().join("bin"))))
         .filter(|(_, bin)| bin.join("initdb").exists())
         .collect();
     found.sort();
@@ -160,9 +155,9 @@ async fn apt(words: &[&str]) -> Result<()> {
     command
         .env("DEBIAN_FRONTEND", "noninteractive")
         .env("PATH", search_path());
-    run(&mut command).await.context(
-        "apt-get failed; the world needs Debian 12, root and a reachable package mirror",
-    )?;
+    run(&mut command)
+        .await
+        .context("apt-get failed; the world needs Debian 12, root and a reachable package mirror")?;
     Ok(())
 }
 
@@ -176,8 +171,7 @@ impl NoServices {
         if Path::new(POLICY).exists() {
             return Ok(Self { ours: false });
         }
-        std::fs::write(POLICY, "#!/bin/sh\nexit 101\n")
-            .with_context(|| format!("cannot write {POLICY}"))?;
+        std::fs::write(POLICY, "#!/bin/sh\nexit 101\n").with_context(|| format!("cannot write {POLICY}"))?;
         std::fs::set_permissions(POLICY, std::fs::Permissions::from_mode(0o755))?;
         Ok(Self { ours: true })
     }

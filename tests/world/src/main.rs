@@ -167,11 +167,7 @@ fn print(world: &World) {
     println!(
         "engine\t{}{}",
         world.engine.host,
-        if world.engine.ours() {
-            " (started here)"
-        } else {
-            ""
-        }
+        if world.engine.ours() { " (started here)" } else { "" }
     );
     println!("registry\t{}", world.registry.address);
     println!("mirror\t{}", world.mirror());

@@ -115,9 +115,7 @@ impl Postgres {
     /// # Errors
     /// If it cannot be killed.
     pub async fn crash(&self) -> Result<()> {
-        self.daemon
-            .stop(Signal::Kill, Duration::from_secs(10))
-            .await
+        self.daemon.stop(Signal::Kill, Duration::from_secs(10)).await
     }
 
     /// The process, for tests that make it hang.
@@ -139,9 +137,7 @@ impl Postgres {
         self.drop_database(name).await?;
         let mut connection = self.connect("postgres").await?;
         connection
-            .execute(AssertSqlSafe(format!(
-                "CREATE DATABASE \"{name}\" TEMPLATE template0"
-            )))
+            .execute(AssertSqlSafe(format!("CREATE DATABASE \"{name}\" TEMPLATE template0")))
             .await?;
         connection.close().await?;
         Ok(Database {

@@ -43,11 +43,7 @@ impl Registry {
     /// If the program is missing or the port is taken.
     pub async fn start(dir: &Path, options: RegistryOptions) -> Result<Self> {
         std::fs::create_dir_all(dir).with_context(|| format!("cannot make {}", dir.display()))?;
-        let port = if options.port == 0 {
-            free_port()?
-        } else {
-            options.port
-        };
+        let port = if options.port == 0 { free_port()? } else { options.port };
         let (user, password) = options.login.unwrap_or_default();
         let registry = Self {
             address: format!("127.0.0.1:{port}"),
@@ -67,14 +63,9 @@ impl Registry {
     /// If the port is taken meanwhile.
     pub async fn start_again(&self) -> Result<()> {
         let mut command = Command::new("docker-registry");
-        command
-            .env("PATH", search_path())
-            .arg("serve")
-            .arg(self.config_file());
+        command.env("PATH", search_path()).arg("serve").arg(self.config_file());
         self.daemon.spawn(command)?;
-        self.daemon
-            .wait_ready(Duration::from_secs(20), || self.answers())
-            .await
+        self.daemon.wait_ready(Duration::from_secs(20), || self.answers()).await
     }
 
     /// Stops it at once; nothing is lost, since a finished upload is on disk.
@@ -98,10 +89,7 @@ impl Registry {
     pub async fn digest(&self, repository: &str, reference: &str) -> Result<Option<String>> {
         let accept = "application/vnd.docker.distribution.manifest.v2+json, \
                       application/vnd.oci.image.manifest.v1+json, application/vnd.oci.image.index.v1+json";
-        let url = format!(
-            "http://{}/v2/{repository}/manifests/{reference}",
-            self.address
-        );
+        let url = format!("http://{}/v2/{repository}/manifests/{reference}", self.address);
         let mut request = client().head(url).header("Accept", accept);
         if !self.user.is_empty() {
             request = request.basic_auth(&self.user, Some(&self.password));

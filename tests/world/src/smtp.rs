@@ -71,8 +71,7 @@ impl Smtp {
             folder: dir.join("mails"),
             daemon: Daemon::new(dir, "smtp"),
         };
-        std::fs::create_dir_all(&smtp.folder)
-            .with_context(|| format!("cannot make {}", smtp.folder.display()))?;
+        std::fs::create_dir_all(&smtp.folder).with_context(|| format!("cannot make {}", smtp.folder.display()))?;
         std::fs::write(dir.join("smtp.py"), include_str!("smtp.py"))?;
         std::fs::write(dir.join("mail.py"), include_str!("mail.py"))?;
         let settings = serde_json::json!({
@@ -126,10 +125,7 @@ impl Smtp {
         if files.is_empty() {
             return Ok(Vec::new());
         }
-        let printed = run(Command::new(PYTHON)
-            .arg(self.daemon.dir.join("mail.py"))
-            .args(files))
-        .await?;
+        let printed = run(Command::new(PYTHON).arg(self.daemon.dir.join("mail.py")).args(files)).await?;
         serde_json::from_str(&printed).context("the mail reader printed something else")
     }
 }
@@ -137,9 +133,7 @@ impl Smtp {
 /// Whether a server says 220 there.
 async fn greets(port: u16) -> bool {
     let greeting = async {
-        let mut stream = tokio::net::TcpStream::connect(("127.0.0.1", port))
-            .await
-            .ok()?;
+        let mut stream = tokio::net::TcpStream::connect(("127.0.0.1", port)).await.ok()?;
         let mut first = [0_u8; 3];
         stream.read_exact(&mut first).await.ok()?;
         Some(&first == b"220")

@@ -55,10 +55,7 @@ impl World {
             Ok(world) => Ok(world),
             Err(error) => {
                 stop_all(dir).await?;
-                Err(error.context(format!(
-                    "the world did not come up; its logs are in {}",
-                    dir.display()
-                )))
+                Err(error.context(format!("the world did not come up; its logs are in {}", dir.display())))
             }
         }
     }
@@ -83,10 +80,8 @@ impl World {
     /// # Errors
     /// If it cannot be read.
     pub fn read(file: &Path) -> Result<Self> {
-        let bytes =
-            std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
-        serde_json::from_slice(&bytes)
-            .with_context(|| format!("{} describes no world", file.display()))
+        let bytes = std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
+        serde_json::from_slice(&bytes).with_context(|| format!("{} describes no world", file.display()))
     }
 
     /// The JSON file that describes this world.
@@ -112,8 +107,7 @@ impl World {
             std::process::id(),
             NEXT.fetch_add(1, Ordering::Relaxed)
         ));
-        std::fs::create_dir_all(&folder)
-            .with_context(|| format!("cannot make {}", folder.display()))?;
+        std::fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
         Ok(folder)
     }
 
@@ -157,9 +151,7 @@ impl World {
             return Ok(Owner::alive(&file).map(|pid| format!("held by process {pid}")));
         }
         // Left by `up`: it stands as long as one of its parts does.
-        let running = world.registry.daemon().alive()
-            || world.postgres.daemon().alive()
-            || world.smtp.daemon().alive();
+        let running = world.registry.daemon().alive() || world.postgres.daemon().alive() || world.smtp.daemon().alive();
         Ok(running.then(|| "left running by `world up`".to_owned()))
     }
 
@@ -170,8 +162,7 @@ impl World {
         let storage = dir.join("registry/storage");
         images.seed(&storage)?;
         let login = Some(("seaworthy".to_owned(), random_word()?));
-        let (registry_dir, postgres_dir, smtp_dir) =
-            (dir.join("registry"), dir.join("postgres"), dir.join("smtp"));
+        let (registry_dir, postgres_dir, smtp_dir) = (dir.join("registry"), dir.join("postgres"), dir.join("smtp"));
         let (registry, postgres, smtp) = tokio::try_join!(
             Registry::start(
                 &registry_dir,

@@ -58,10 +58,7 @@ async fn a_database_survives_a_crash_of_its_server() {
     let postgres = world::postgres::Postgres::start(dir.path()).await.unwrap();
     let database = postgres.create_database("one").await.unwrap();
     let mut connection = PgConnection::connect(&database.url).await.unwrap();
-    connection
-        .execute("CREATE TABLE t AS SELECT 7 AS n")
-        .await
-        .unwrap();
+    connection.execute("CREATE TABLE t AS SELECT 7 AS n").await.unwrap();
     postgres.crash().await.unwrap();
     assert!(connection.execute("SELECT 1").await.is_err());
     postgres.start_again().await.unwrap();
@@ -82,11 +79,7 @@ const MAIL: &str = "From: a@example.com\r\nTo: b@example.com\r\nSubject: =?utf-8
 /// Speaks SMTP by hand, and returns the last answer.
 async fn submit(port: u16, login: &str) -> String {
     use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
-    let mut stream = BufReader::new(
-        tokio::net::TcpStream::connect(("127.0.0.1", port))
-            .await
-            .unwrap(),
-    );
+    let mut stream = BufReader::new(tokio::net::TcpStream::connect(("127.0.0.1", port)).await.unwrap());
     let body = format!("{MAIL}.");
     let lines = [
         "EHLO me",
@@ -99,10 +92,7 @@ async fn submit(port: u16, login: &str) -> String {
     let mut answer = String::new();
     stream.read_line(&mut answer).await.unwrap();
     for line in lines {
-        stream
-            .write_all(format!("{line}\r\n").as_bytes())
-            .await
-            .unwrap();
+        stream.write_all(format!("{line}\r\n").as_bytes()).await.unwrap();
         loop {
             answer.clear();
             stream.read_line(&mut answer).await.unwrap();
@@ -124,31 +114,16 @@ async fn a_mail_needs_the_password_and_is_kept() {
     let smtp = world::smtp::Smtp::start(dir.path()).await.unwrap();
     let plain = |password: &str| {
         let text = format!("\0{}\0{password}", smtp.user);
-        format!(
-            "AUTH PLAIN {}",
-            base64::engine::general_purpose::STANDARD.encode(text)
-        )
+        format!("AUTH PLAIN {}", base64::engine::general_purpose::STANDARD.encode(text))
     };
     assert!(submit(smtp.port, "NOOP").await.starts_with("530"));
     assert!(submit(smtp.port, &plain("wrong")).await.starts_with("535"));
     assert!(smtp.mails().await.unwrap().is_empty());
-    assert!(
-        submit(smtp.port, &plain(&smtp.password))
-            .await
-            .starts_with("250")
-    );
+    assert!(submit(smtp.port, &plain(&smtp.password)).await.starts_with("250"));
     smtp.stop().await.unwrap();
-    assert!(
-        tokio::net::TcpStream::connect(("127.0.0.1", smtp.port))
-            .await
-            .is_err()
-    );
+    assert!(tokio::net::TcpStream::connect(("127.0.0.1", smtp.port)).await.is_err());
     smtp.start_again().await.unwrap();
-    assert!(
-        submit(smtp.port, &plain(&smtp.password))
-            .await
-            .starts_with("250")
-    );
+    assert!(submit(smtp.port, &plain(&smtp.password)).await.starts_with("250"));
     let mails = smtp.mails().await.unwrap();
     assert_eq!(mails.len(), 2);
     let mail = &mails[0];
@@ -160,10 +135,7 @@ async fn a_mail_needs_the_password_and_is_kept() {
         (mail.subject.as_str(), mail.message_id.as_str()),
         ("Grüße", "<1@example.com>")
     );
-    assert_eq!(
-        (mail.text.as_str(), mail.html.trim()),
-        ("Schön", "<p>fine</p>")
-    );
+    assert_eq!((mail.text.as_str(), mail.html.trim()), ("Schön", "<p>fine</p>"));
     smtp.stop().await.unwrap();
 }
 
@@ -188,10 +160,7 @@ async fn call(gitlab: &GitLab, method: &str, path: &str, body: Option<Value>) ->
         request = request.json(&body);
     }
     let answer = request.send().await.unwrap();
-    (
-        answer.status().as_u16(),
-        answer.json().await.unwrap_or(Value::Null),
-    )
+    (answer.status().as_u16(), answer.json().await.unwrap_or(Value::Null))
 }
 
 #[tokio::test]
@@ -207,23 +176,16 @@ async fn git_serves_the_head_of_a_fork_to_whoever_has_the_token() {
         .await
         .unwrap();
     assert_ne!(mr.source_project_id, mr.project_id);
-    let mr = gitlab
-        .push(&mr, &[("src/a.txt", "two")], "More")
-        .await
-        .unwrap();
+    let mr = gitlab.push(&mr, &[("src/a.txt", "two")], "More").await.unwrap();
     let fetch = async |password: &str| {
-        let url = gitlab
-            .url()
-            .replace("http://", &format!("http://any:{password}@"));
+        let url = gitlab.url().replace("http://", &format!("http://any:{password}@"));
         let mut command = tokio::process::Command::new("git");
         command.args([
             "ls-remote",
             &format!("{url}/shop/cart.git"),
             "refs/merge-requests/1/head",
         ]);
-        command
-            .env("GIT_TERMINAL_PROMPT", "0")
-            .stderr(Stdio::null());
+        command.env("GIT_TERMINAL_PROMPT", "0").stderr(Stdio::null());
         String::from_utf8(command.output().await.unwrap().stdout).unwrap()
     };
     assert_eq!(fetch("wrong").await, "");
@@ -264,24 +226,14 @@ async fn a_status_moves_as_gitlab_lets_it() {
         post(&"0".repeat(40), json!({"state": "pending"})).await,
         (404, json!({"message": "404 Commit Not Found"}))
     );
-    assert_eq!(
-        post(&mr.head, json!({"state": "pending", "name": "sea"}))
-            .await
-            .0,
-        201
-    );
+    assert_eq!(post(&mr.head, json!({"state": "pending", "name": "sea"})).await.0, 201);
     let (status, said) = post(&mr.head, json!({"state": "pending", "name": "sea"})).await;
     let message = said["message"].as_str().unwrap();
     assert!(
         status == 400 && message.starts_with("Cannot transition status via :enqueue from :pending"),
         "{message}"
     );
-    assert_eq!(
-        post(&mr.head, json!({"state": "running", "name": "sea"}))
-            .await
-            .0,
-        201
-    );
+    assert_eq!(post(&mr.head, json!({"state": "running", "name": "sea"})).await.0, 201);
     let (status, said) = post(&mr.head, json!({"state": "running", "name": "sea"})).await;
     assert!(
         status == 400
@@ -290,51 +242,25 @@ async fn a_status_moves_as_gitlab_lets_it() {
                 .unwrap()
                 .starts_with("Cannot transition status via :run")
     );
-    assert_eq!(
-        post(&mr.head, json!({"state": "success", "name": "sea"}))
-            .await
-            .0,
-        201
-    );
+    assert_eq!(post(&mr.head, json!({"state": "success", "name": "sea"})).await.0, 201);
     // A finished row is not reopened: the next pending makes another.
-    assert_eq!(
-        post(&mr.head, json!({"state": "pending", "name": "sea"}))
-            .await
-            .0,
-        201
-    );
-    let rows: Vec<_> = gitlab
-        .statuses()
-        .into_iter()
-        .map(|row| row.history)
-        .collect();
-    assert_eq!(
-        rows,
-        [vec!["pending", "running", "success"], vec!["pending"]]
-    );
+    assert_eq!(post(&mr.head, json!({"state": "pending", "name": "sea"})).await.0, 201);
+    let rows: Vec<_> = gitlab.statuses().into_iter().map(|row| row.history).collect();
+    assert_eq!(rows, [vec!["pending", "running", "success"], vec!["pending"]]);
     let fork = OpenMr {
         fork: Some("eve/cart".to_owned()),
         ..OpenMr::default()
     };
-    let forked = gitlab
-        .open_mr("shop/cart", "c", &[("a", "2")], fork)
-        .await
-        .unwrap();
+    let forked = gitlab.open_mr("shop/cart", "c", &[("a", "2")], fork).await.unwrap();
     let (status, said) = post(&forked.head, json!({"state": "pending"})).await;
     assert_eq!(
         (status, said),
-        (
-            404,
-            json!({"message": "404 References for commit Not Found"})
-        )
+        (404, json!({"message": "404 References for commit Not Found"}))
     );
     assert_eq!(
-        post(
-            &mr.head,
-            json!({"state": "failed", "description": "x".repeat(256)})
-        )
-        .await
-        .0,
+        post(&mr.head, json!({"state": "failed", "description": "x".repeat(256)}))
+            .await
+            .0,
         400
     );
 }
@@ -344,12 +270,7 @@ async fn merge_requests_are_paged_and_notes_edited() {
     let (_dir, gitlab) = shop().await;
     for number in 1..=3 {
         gitlab
-            .open_mr(
-                "shop/cart",
-                &format!("b{number}"),
-                &[("a", "1")],
-                OpenMr::default(),
-            )
+            .open_mr("shop/cart", &format!("b{number}"), &[("a", "1")], OpenMr::default())
             .await
             .unwrap();
     }
@@ -358,12 +279,7 @@ async fn merge_requests_are_paged_and_notes_edited() {
         "{}/api/v4/projects/shop%2Fcart/merge_requests?state=opened&per_page=1",
         gitlab.url()
     );
-    let answer = client()
-        .get(&url)
-        .bearer_auth(gitlab.api_token())
-        .send()
-        .await
-        .unwrap();
+    let answer = client().get(&url).bearer_auth(gitlab.api_token()).send().await.unwrap();
     assert_eq!(answer.headers()["X-Next-Page"], "2");
     let last = client()
         .get(format!("{url}&page=2"))
@@ -373,37 +289,17 @@ async fn merge_requests_are_paged_and_notes_edited() {
         .unwrap();
     assert_eq!(last.headers()["X-Next-Page"], "");
     assert_eq!(last.json::<Value>().await.unwrap()[0]["iid"], 1);
-    let (_, mr) = call(
-        &gitlab,
-        "GET",
-        "/projects/shop%2Fcart/merge_requests/1",
-        None,
-    )
-    .await;
+    let (_, mr) = call(&gitlab, "GET", "/projects/shop%2Fcart/merge_requests/1", None).await;
     assert_eq!(mr["diff_refs"]["head_sha"], mr["sha"]);
-    let (_, branch) = call(
-        &gitlab,
-        "GET",
-        "/projects/shop%2Fcart/repository/branches/main",
-        None,
-    )
-    .await;
+    let (_, branch) = call(&gitlab, "GET", "/projects/shop%2Fcart/repository/branches/main", None).await;
     assert_eq!(branch["commit"]["id"], mr["diff_refs"]["start_sha"]);
     let notes = "/projects/shop%2Fcart/merge_requests/1/notes";
     let (status, note) = call(&gitlab, "POST", notes, Some(json!({"body": "one"}))).await;
     assert_eq!(status, 201);
     let edit = format!("{notes}/{}", note["id"]);
-    assert_eq!(
-        call(&gitlab, "PUT", &edit, Some(json!({"body": "two"})))
-            .await
-            .0,
-        200
-    );
+    assert_eq!(call(&gitlab, "PUT", &edit, Some(json!({"body": "two"}))).await.0, 200);
     let kept = gitlab.notes();
-    assert_eq!(
-        (kept.len(), kept[0].body.as_str(), kept[0].edits),
-        (1, "two", 1)
-    );
+    assert_eq!((kept.len(), kept[0].body.as_str(), kept[0].edits), (1, "two", 1));
 }
 
 #[tokio::test]
@@ -422,12 +318,7 @@ async fn it_refuses_fails_and_goes_down_when_told() {
         scopes: vec!["read_api".to_owned()],
         level: 30,
     });
-    assert_eq!(
-        call(&gitlab, "GET", "/projects/shop%2Fcart/hooks", None)
-            .await
-            .0,
-        403
-    );
+    assert_eq!(call(&gitlab, "GET", "/projects/shop%2Fcart/hooks", None).await.0, 403);
     let (status, said) = call(
         &gitlab,
         "POST",
@@ -435,14 +326,9 @@ async fn it_refuses_fails_and_goes_down_when_told() {
         Some(json!({"url": "http://x/"})),
     )
     .await;
+    assert_eq!((status, said["error"].as_str()), (403, Some("insufficient_scope")));
     assert_eq!(
-        (status, said["error"].as_str()),
-        (403, Some("insufficient_scope"))
-    );
-    assert_eq!(
-        call(&gitlab, "GET", "/personal_access_tokens/self", None)
-            .await
-            .1["scopes"],
+        call(&gitlab, "GET", "/personal_access_tokens/self", None).await.1["scopes"],
         json!(["read_api"])
     );
     gitlab.go_down().await;
@@ -469,13 +355,7 @@ async fn receiver() -> (
     };
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/hook", listener.local_addr().unwrap());
-    tokio::spawn(async {
-        axum::serve(
-            listener,
-            axum::Router::new().route("/hook", axum::routing::post(take)),
-        )
-        .await
-    });
+    tokio::spawn(async { axum::serve(listener, axum::Router::new().route("/hook", axum::routing::post(take))).await });
     (url, kept)
 }
 
@@ -491,10 +371,7 @@ async fn a_push_is_delivered_with_oldrev_and_a_test_without() {
     let (status, made) = call(&gitlab, "POST", "/projects/shop%2Fcart/hooks", Some(hook)).await;
     assert_eq!((status, made.get("token")), (201, None));
     let pushed = gitlab.push(&mr, &[("a", "2")], "Second").await.unwrap();
-    assert_eq!(
-        gitlab.send_hooks(&pushed, Event::Push).await.unwrap()[0].status,
-        202
-    );
+    assert_eq!(gitlab.send_hooks(&pushed, Event::Push).await.unwrap()[0].status, 202);
     let (headers, body) = kept.recv().await.unwrap();
     assert_eq!(headers["X-Gitlab-Token"], "s3cret");
     assert_eq!(headers["X-Gitlab-Event"], "Merge Request Hook");
@@ -504,10 +381,7 @@ async fn a_push_is_delivered_with_oldrev_and_a_test_without() {
     assert_eq!(attributes["oldrev"], mr.head);
     assert_eq!(attributes["last_commit"]["id"], pushed.head);
     assert_eq!(attributes["last_commit"]["message"], "Second\n");
-    let test = format!(
-        "/projects/shop%2Fcart/hooks/{}/test/merge_requests_events",
-        made["id"]
-    );
+    let test = format!("/projects/shop%2Fcart/hooks/{}/test/merge_requests_events", made["id"]);
     assert_eq!(call(&gitlab, "POST", &test, None).await.0, 201);
     let (_, body) = kept.recv().await.unwrap();
     assert_eq!(
@@ -540,21 +414,9 @@ async fn another_process_drives_it_over_control() {
     )
     .await;
     assert_eq!((&mr["iid"], &mr["state"]), (&json!(1), &json!("opened")));
-    let hook = order(
-        "webhook",
-        json!({"project": "shop/cart", "iid": 1, "event": "open"}),
-    )
-    .await;
-    assert!(
-        hook["body"]
-            .as_str()
-            .unwrap()
-            .contains(mr["head"].as_str().unwrap())
-    );
-    assert_eq!(
-        order("info", json!({})).await["api_token"],
-        gitlab.api_token()
-    );
+    let hook = order("webhook", json!({"project": "shop/cart", "iid": 1, "event": "open"})).await;
+    assert!(hook["body"].as_str().unwrap().contains(mr["head"].as_str().unwrap()));
+    assert_eq!(order("info", json!({})).await["api_token"], gitlab.api_token());
     assert!(
         order("push", json!({"project": "shop/cart"})).await["error"]
             .as_str()

@@ -61,18 +61,10 @@ impl GitLab {
     ///
     /// # Errors
     /// If the project is unknown or Git refuses.
-    pub async fn open_mr(
-        &self,
-        project: &str,
-        branch: &str,
-        edits: &[Edit<'_>],
-        options: OpenMr,
-    ) -> Result<Mr> {
+    pub async fn open_mr(&self, project: &str, branch: &str, edits: &[Edit<'_>], options: OpenMr) -> Result<Mr> {
         let target = self.project(project)?;
         let author = self.shared.user(&options.author, options.public_email);
-        let target_branch = options
-            .target_branch
-            .unwrap_or_else(|| target.default_branch.clone());
+        let target_branch = options.target_branch.unwrap_or_else(|| target.default_branch.clone());
         let source = match &options.fork {
             Some(fork) => self.fork(&target, fork).await?,
             None => target.clone(),
@@ -90,12 +82,7 @@ impl GitLab {
         let draft = if options.draft { "Draft: " } else { "" };
         let mr = {
             let mut state = self.shared.lock();
-            let iid = state
-                .mrs
-                .iter()
-                .filter(|mr| mr.project_id == target.id)
-                .count() as u64
-                + 1;
+            let iid = state.mrs.iter().filter(|mr| mr.project_id == target.id).count() as u64 + 1;
             let mr = Mr {
                 id: state.id(),
                 iid,
@@ -129,50 +116,23 @@ impl GitLab {
     pub async fn push(&self, mr: &Mr, edits: &[Edit<'_>], message: &str) -> Result<Mr> {
         let (source, target) = {
             let state = self.shared.lock();
-            let project = |id: u64| {
-                state
-                    .projects
-                    .iter()
-                    .find(|project| project.id == id)
-                    .cloned()
-            };
+            let project = |id: u64| state.projects.iter().find(|project| project.id == id).cloned();
             (
                 project(mr.source_project_id).context("the source project is gone")?,
                 project(mr.project_id),
             )
         };
         let target = target.context("the project is gone")?;
-        let head = repository::change(
-            &source.repository,
-            &mr.source_branch,
-            None,
-            edits,
-            message,
-            &mr.author,
-        )
-        .await?;
-        repository::set_head(
-            &target.repository,
-            &source.repository,
-            &mr.source_branch,
-            mr.iid,
-        )
-        .await?;
-        self.edit(mr, |mr| {
-            mr.previous_head = Some(std::mem::replace(&mut mr.head, head))
-        })
+        let head = repository::change(&source.repository, &mr.source_branch, None, edits, message, &mr.author).await?;
+        repository::set_head(&target.repository, &source.repository, &mr.source_branch, mr.iid).await?;
+        self.edit(mr, |mr| mr.previous_head = Some(std::mem::replace(&mut mr.head, head)))
     }
 
     /// A commit on the project's default branch, returned as SHA.
     ///
     /// # Errors
     /// If the project is unknown or Git refuses.
-    pub async fn push_to_target(
-        &self,
-        project: &str,
-        edits: &[Edit<'_>],
-        message: &str,
-    ) -> Result<String> {
+    pub async fn push_to_target(&self, project: &str, edits: &[Edit<'_>], message: &str) -> Result<String> {
         let project = self.project(project)?;
         let author = self.shared.user("ben", true);
         repository::change(

@@ -48,11 +48,7 @@ enum Order {
         message: String,
     },
     /// → the merge request.
-    EditTitle {
-        project: String,
-        iid: u64,
-        title: String,
-    },
+    EditTitle { project: String, iid: u64, title: String },
     /// → the merge request.
     EditLabels {
         project: String,
@@ -64,11 +60,7 @@ enum Order {
     /// → the merge request.
     Reopen { project: String, iid: u64 },
     /// → `{"headers": [[name, value]], "body": text}`.
-    Webhook {
-        project: String,
-        iid: u64,
-        event: Event,
-    },
+    Webhook { project: String, iid: u64, event: Event },
     /// → `{"status": …, "body": …}`.
     Deliver {
         project: String,
@@ -78,11 +70,7 @@ enum Order {
         secret: Option<String>,
     },
     /// To the project's own webhooks → a list of what `deliver` answers.
-    SendHooks {
-        project: String,
-        iid: u64,
-        event: Event,
-    },
+    SendHooks { project: String, iid: u64, event: Event },
     /// → null.
     Fail(Failure),
     /// → null.
@@ -100,11 +88,7 @@ pub(super) fn router() -> Router<GitLab> {
     Router::new().route("/{verb}", post(handle).get(handle))
 }
 
-async fn handle(
-    State(gitlab): State<GitLab>,
-    Path(verb): Path<String>,
-    body: axum::body::Bytes,
-) -> Response {
+async fn handle(State(gitlab): State<GitLab>, Path(verb): Path<String>, body: axum::body::Bytes) -> Response {
     match read(&verb, &body) {
         Ok(order) => match obey(&gitlab, order).await {
             Ok(answer) => Json(answer).into_response(),
@@ -115,11 +99,7 @@ async fn handle(
 }
 
 fn refuse(error: &anyhow::Error) -> Response {
-    (
-        StatusCode::BAD_REQUEST,
-        Json(json!({"error": format!("{error:#}")})),
-    )
-        .into_response()
+    (StatusCode::BAD_REQUEST, Json(json!({"error": format!("{error:#}")}))).into_response()
 }
 
 fn read(verb: &str, body: &[u8]) -> Result<Order> {
@@ -141,11 +121,7 @@ async fn obey(gitlab: &GitLab, order: Order) -> Result<Value> {
             edits,
             options,
         } => {
-            json!(
-                gitlab
-                    .open_mr(&project, &branch, &borrowed(&edits), options)
-                    .await?
-            )
+            json!(gitlab.open_mr(&project, &branch, &borrowed(&edits), options).await?)
         }
         Order::Push {
             project,
@@ -166,26 +142,14 @@ async fn obey(gitlab: &GitLab, order: Order) -> Result<Value> {
         } => {
             json!({"sha": gitlab.push_to_target(&project, &borrowed(&edits), &message).await?})
         }
-        Order::EditTitle {
-            project,
-            iid,
-            title,
-        } => json!(gitlab.edit_title(&gitlab.mr(&project, iid)?, &title)?),
-        Order::EditLabels {
-            project,
-            iid,
-            labels,
-        } => {
+        Order::EditTitle { project, iid, title } => json!(gitlab.edit_title(&gitlab.mr(&project, iid)?, &title)?),
+        Order::EditLabels { project, iid, labels } => {
             let labels: Vec<&str> = labels.iter().map(String::as_str).collect();
             json!(gitlab.edit_labels(&gitlab.mr(&project, iid)?, &labels)?)
         }
         Order::Close { project, iid } => json!(gitlab.close(&gitlab.mr(&project, iid)?)?),
         Order::Reopen { project, iid } => json!(gitlab.reopen(&gitlab.mr(&project, iid)?)?),
-        Order::Webhook {
-            project,
-            iid,
-            event,
-        } => {
+        Order::Webhook { project, iid, event } => {
             let webhook = gitlab.webhook(&gitlab.mr(&project, iid)?, event).await?;
             json!({"headers": webhook.headers, "body": String::from_utf8_lossy(&webhook.body)})
         }
@@ -199,11 +163,7 @@ async fn obey(gitlab: &GitLab, order: Order) -> Result<Value> {
             let webhook = gitlab.webhook(&gitlab.mr(&project, iid)?, event).await?;
             json!(webhook.deliver(&url, secret.as_deref()).await?)
         }
-        Order::SendHooks {
-            project,
-            iid,
-            event,
-        } => {
+        Order::SendHooks { project, iid, event } => {
             json!(gitlab.send_hooks(&gitlab.mr(&project, iid)?, event).await?)
         }
         Order::Fail(failure) => {

@@ -57,10 +57,7 @@ impl GitLab {
         let address = listener.local_addr()?;
         let word = crate::process::random_word;
         // Real tokens begin so; secret scanners and people know them by it.
-        let (api, git) = (
-            format!("glpat-{}", &word()?[..20]),
-            format!("glpat-{}", &word()?[..20]),
-        );
+        let (api, git) = (format!("glpat-{}", &word()?[..20]), format!("glpat-{}", &word()?[..20]));
         let state = State::new(dir.to_owned(), format!("http://{address}"), api, git);
         let gitlab = Self {
             shared: Shared(Arc::new(Mutex::new(state))),
@@ -91,11 +88,7 @@ impl GitLab {
 
     /// The port is closed: connections are refused, as when GitLab is down.
     pub async fn go_down(&self) {
-        let server = self
-            .server
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
+        let server = self.server.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(server) = server {
             server.abort();
             // Cancelled is what we asked for.
@@ -172,11 +165,7 @@ impl GitLab {
 
     /// Waits until the server ends, for the process that is nothing else.
     pub async fn wait(&self) {
-        let server = self
-            .server
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
+        let server = self.server.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(server) = server {
             // It ends by being aborted or not at all.
             let _ = server.await;

@@ -29,10 +29,7 @@ pub(crate) async fn create(bare: &Path, files: &Path, branch: &str, author: &Use
     let clone = Clone::new(bare.parent().context("a repository at the root")?)?;
     git(clone.path(), &["init", "-q", "-b", branch]).await?;
     let mut copy = Command::new("cp");
-    copy.arg("-a")
-        .arg("--")
-        .arg(files.join("."))
-        .arg(clone.path());
+    copy.arg("-a").arg("--").arg(files.join(".")).arg(clone.path());
     run(&mut copy)
         .await
         .with_context(|| format!("cannot read the files of {}", files.display()))?;
@@ -51,12 +48,7 @@ pub(crate) async fn fork(from: &Path, to: &Path, branch: &str) -> Result<()> {
     init(to, branch).await?;
     git(
         to,
-        &[
-            "fetch",
-            "-q",
-            &from.display().to_string(),
-            "+refs/heads/*:refs/heads/*",
-        ],
+        &["fetch", "-q", &from.display().to_string(), "+refs/heads/*:refs/heads/*"],
     )
     .await?;
     Ok(())
@@ -74,11 +66,7 @@ pub(crate) async fn change(
     let clone = Clone::new(bare.parent().context("a repository at the root")?)?;
     let source = bare.display().to_string();
     let base = from.unwrap_or(branch);
-    git(
-        clone.path(),
-        &["clone", "-q", "--branch", base, &source, "."],
-    )
-    .await?;
+    git(clone.path(), &["clone", "-q", "--branch", base, &source, "."]).await?;
     for (path, content) in edits {
         let file = clone.path().join(path);
         std::fs::create_dir_all(file.parent().context("an edit of the root")?)?;
@@ -87,13 +75,7 @@ pub(crate) async fn change(
     commit(clone.path(), message, author).await?;
     git(
         clone.path(),
-        &[
-            "push",
-            "-q",
-            "--force",
-            &source,
-            &format!("HEAD:refs/heads/{branch}"),
-        ],
+        &["push", "-q", "--force", &source, &format!("HEAD:refs/heads/{branch}")],
     )
     .await?;
     git(clone.path(), &["rev-parse", "HEAD"]).await
@@ -102,11 +84,7 @@ pub(crate) async fn change(
 /// Sets `refs/merge-requests/<iid>/head` in the target to the tip of the source's branch, as GitLab does before the hook.
 pub(crate) async fn set_head(target: &Path, source: &Path, branch: &str, iid: u64) -> Result<()> {
     let spec = format!("+refs/heads/{branch}:refs/merge-requests/{iid}/head");
-    git(
-        target,
-        &["fetch", "-q", &source.display().to_string(), &spec],
-    )
-    .await?;
+    git(target, &["fetch", "-q", &source.display().to_string(), &spec]).await?;
     Ok(())
 }
 
@@ -157,11 +135,7 @@ struct Clone(tempfile::TempDir);
 
 impl Clone {
     fn new(beside: &Path) -> Result<Self> {
-        Ok(Self(
-            tempfile::Builder::new()
-                .prefix(".clone-")
-                .tempdir_in(beside)?,
-        ))
+        Ok(Self(tempfile::Builder::new().prefix(".clone-").tempdir_in(beside)?))
     }
 
     fn path(&self) -> &Path {

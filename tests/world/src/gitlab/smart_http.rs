@@ -25,21 +25,12 @@ pub(super) fn split(path: &str) -> Option<(String, &'static str)> {
     let end = ends.into_iter().find(|end| path.ends_with(end))?;
     let project = path.strip_suffix(end)?.trim_start_matches('/');
     let project = project.strip_suffix(".git").unwrap_or(project);
-    let plain =
-        |part: &str| !part.is_empty() && !part.starts_with('.') && !part.contains(['\\', '\0']);
-    project
-        .split('/')
-        .all(plain)
-        .then(|| (project.to_owned(), end))
+    let plain = |part: &str| !part.is_empty() && !part.starts_with('.') && !part.contains(['\\', '\0']);
+    project.split('/').all(plain).then(|| (project.to_owned(), end))
 }
 
 /// Answers one request of a Git client.
-pub(super) async fn answer(
-    shared: &Shared,
-    project: &str,
-    end: &str,
-    request: Request,
-) -> Response {
+pub(super) async fn answer(shared: &Shared, project: &str, end: &str, request: Request) -> Response {
     let allowed = {
         let mut state = shared.lock();
         if state.failed_git_logins >= PATIENCE {
@@ -47,8 +38,7 @@ pub(super) async fn answer(
         }
         match basic(request.headers()) {
             Some((user, password)) => {
-                let right = !user.is_empty()
-                    && (password == state.git_token || password == state.api_token);
+                let right = !user.is_empty() && (password == state.git_token || password == state.api_token);
                 state.failed_git_logins += u32::from(!right);
                 right
             }
@@ -129,9 +119,7 @@ async fn backend(repository: &std::path::Path, end: &str, request: Request) -> R
         if line.is_empty() {
             break;
         }
-        let (name, value) = line
-            .split_once(": ")
-            .context("git http-backend sent a broken header")?;
+        let (name, value) = line.split_once(": ").context("git http-backend sent a broken header")?;
         response = match name {
             "Status" => response.status(value.split(' ').next().unwrap_or("500")),
             _ => response.header(name, value),
@@ -157,12 +145,7 @@ fn basic(headers: &HeaderMap) -> Option<(String, String)> {
         .to_str()
         .ok()?
         .strip_prefix("Basic ")?;
-    let text = String::from_utf8(
-        base64::engine::general_purpose::STANDARD
-            .decode(value)
-            .ok()?,
-    )
-    .ok()?;
+    let text = String::from_utf8(base64::engine::general_purpose::STANDARD.decode(value).ok()?).ok()?;
     let (user, password) = text.split_once(':')?;
     Some((user.to_owned(), password.to_owned()))
 }

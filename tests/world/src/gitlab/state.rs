@@ -48,9 +48,7 @@ impl Project {
     /// Everything before it.
     #[must_use]
     pub fn namespace(&self) -> &str {
-        self.path
-            .rsplit_once('/')
-            .map_or("", |(namespace, _)| namespace)
+        self.path.rsplit_once('/').map_or("", |(namespace, _)| namespace)
     }
 }
 
@@ -274,9 +272,7 @@ impl State {
     }
 
     pub fn mr(&self, project_id: u64, iid: u64) -> Option<&Mr> {
-        self.mrs
-            .iter()
-            .find(|mr| mr.project_id == project_id && mr.iid == iid)
+        self.mrs.iter().find(|mr| mr.project_id == project_id && mr.iid == iid)
     }
 
     /// The failure that this request meets, used up by one.

@@ -124,10 +124,7 @@ impl GitLab {
     /// If a receiver cannot be reached.
     pub async fn send_hooks(&self, mr: &Mr, event: Event) -> Result<Vec<Answer>> {
         let listens = |flag: Option<&bool>| flag.copied().unwrap_or(false);
-        let hooks = self
-            .hooks()
-            .into_iter()
-            .filter(|hook| hook.project == mr.project);
+        let hooks = self.hooks().into_iter().filter(|hook| hook.project == mr.project);
         let mut answers = Vec::new();
         for hook in hooks.filter(|hook| listens(hook.flags.get("merge_requests_events"))) {
             answers.push(
@@ -221,13 +218,7 @@ fn unset() -> Value {
 }
 
 async fn last_commit(mr: &Mr, target: &Project) -> Result<Value> {
-    let words = [
-        "log",
-        "-1",
-        "--format=%an%x00%ae%x00%aI%x00%s%x00%B",
-        &mr.head,
-        "--",
-    ];
+    let words = ["log", "-1", "--format=%an%x00%ae%x00%aI%x00%s%x00%B", &mr.head, "--"];
     let printed = git(&target.repository, &words).await?;
     let parts: Vec<&str> = printed.split('\0').collect();
     let [name, email, date, title, message] = parts.as_slice() else {

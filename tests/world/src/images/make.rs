@@ -29,9 +29,7 @@ pub(super) async fn make(
     registry: &Registry,
 ) -> Result<String> {
     ensure_base(engine, recipe, cache).await?;
-    let context = tempfile::Builder::new()
-        .prefix("context-")
-        .tempdir_in(cache)?;
+    let context = tempfile::Builder::new().prefix("context-").tempdir_in(cache)?;
     let archive = download(&image.archive, &cache.join("downloads")).await?;
     let unpacked = context.path().join("archive");
     std::fs::create_dir(&unpacked)?;
@@ -42,11 +40,7 @@ pub(super) async fn make(
             "-C".as_ref(),
             unpacked.as_os_str(),
         ])
-        .args([
-            "--strip-components=1",
-            "--no-same-owner",
-            "--no-same-permissions",
-        ]))
+        .args(["--strip-components=1", "--no-same-owner", "--no-same-permissions"]))
     .await?;
     let dockerfile = format!(
         "FROM {}\nLABEL seaworthy-world.recipe=\"{}\"\n{}",
@@ -95,15 +89,8 @@ async fn ensure_base(engine: &Engine, recipe: &Recipe, cache: &Path) -> Result<(
         .env("SOURCE_DATE_EPOCH", EPOCH)
         .args(["--quiet", "--mode=root", "--variant=apt", "--format=tar"])
         .arg(format!("--include={}", base.packages.join(",")))
-        .args([
-            "--aptopt=Acquire::Languages \"none\"",
-            "--dpkgopt=force-unsafe-io",
-        ])
-        .args(
-            base.exclude
-                .iter()
-                .map(|path| format!("--dpkgopt=path-exclude={path}")),
-        )
+        .args(["--aptopt=Acquire::Languages \"none\"", "--dpkgopt=force-unsafe-io"])
+        .args(base.exclude.iter().map(|path| format!("--dpkgopt=path-exclude={path}")))
         .arg(format!("--essential-hook={}", base.before))
         .arg(format!("--customize-hook={}", base.after))
         .arg(&base.suite)
@@ -166,11 +153,7 @@ async fn download(archive: &Archive, folder: &Path) -> Result<PathBuf> {
 
 async fn sha512(file: &Path) -> Result<String> {
     let printed = run(Command::new("sha512sum").arg(file)).await?;
-    Ok(printed
-        .split_whitespace()
-        .next()
-        .unwrap_or_default()
-        .to_owned())
+    Ok(printed.split_whitespace().next().unwrap_or_default().to_owned())
 }
 
 /// One-line apt sources for `suite`, from where this machine has its own packages.
@@ -207,21 +190,12 @@ fn parse_sources(text: &str) -> Vec<(String, String)> {
     for stanza in text.split("\n\n") {
         let field = |name: &str| -> Vec<String> {
             let line = stanza.lines().find_map(|line| line.strip_prefix(name));
-            line.unwrap_or_default()
-                .split_whitespace()
-                .map(str::to_owned)
-                .collect()
+            line.unwrap_or_default().split_whitespace().map(str::to_owned).collect()
         };
-        let main = field("Components:")
-            .iter()
-            .any(|component| component == "main");
+        let main = field("Components:").iter().any(|component| component == "main");
         if main && field("Types:").iter().any(|kind| kind == "deb") && field("Enabled:") != ["no"] {
             for uri in field("URIs:") {
-                found.extend(
-                    field("Suites:")
-                        .into_iter()
-                        .map(|suite| (uri.clone(), suite)),
-                );
+                found.extend(field("Suites:").into_iter().map(|suite| (uri.clone(), suite)));
             }
         }
     }
@@ -233,8 +207,7 @@ fn parse_sources(text: &str) -> Vec<(String, String)> {
             Some(options) => options.split_once(']').map_or("", |(_, rest)| rest),
             None => rest,
         };
-        if let [uri, suite, components @ ..] =
-            rest.split_whitespace().collect::<Vec<_>>().as_slice()
+        if let [uri, suite, components @ ..] = rest.split_whitespace().collect::<Vec<_>>().as_slice()
             && components.contains(&"main")
         {
             found.push(((*uri).to_owned(), (*suite).to_owned()));

@@ -44,8 +44,7 @@ impl Images {
     /// # Errors
     /// If a package, a download or the engine fails.
     pub async fn ensure(engine: &Engine, cache: &Path) -> Result<Self> {
-        std::fs::create_dir_all(cache)
-            .with_context(|| format!("cannot make {}", cache.display()))?;
+        std::fs::create_dir_all(cache).with_context(|| format!("cannot make {}", cache.display()))?;
         // Two worlds may start at once: the second waits, then finds everything made.
         let lock = std::fs::File::create(cache.join("lock"))?;
         let lock = tokio::task::spawn_blocking(move || lock.lock().map(|()| lock))
@@ -54,10 +53,7 @@ impl Images {
         let recipe = Recipe::load().await?;
         let mut kept = read_kept(&cache.join("images.json"));
         let missing = |kept: &BTreeMap<String, Kept>| -> Vec<&recipe::Image> {
-            let made = |image: &recipe::Image| {
-                kept.get(&image.name())
-                    .is_some_and(|kept| kept.recipe == image.hash)
-            };
+            let made = |image: &recipe::Image| kept.get(&image.name()).is_some_and(|kept| kept.recipe == image.hash);
             recipe.images.iter().filter(|image| !made(image)).collect()
         };
         if !missing(&kept).is_empty() {
@@ -80,20 +76,12 @@ impl Images {
                         },
                     ),
                     Err(error) => {
-                        failed =
-                            Err(error.context(format!("cannot make the image {}", image.name())));
+                        failed = Err(error.context(format!("cannot make the image {}", image.name())));
                         break;
                     }
                 };
-                std::fs::write(
-                    cache.join("images.json"),
-                    serde_json::to_string_pretty(&kept)?,
-                )?;
-                eprintln!(
-                    "world: made {} in {:.1} s",
-                    image.name(),
-                    start.elapsed().as_secs_f64()
-                );
+                std::fs::write(cache.join("images.json"), serde_json::to_string_pretty(&kept)?)?;
+                eprintln!("world: made {} in {:.1} s", image.name(), start.elapsed().as_secs_f64());
             }
             registry.stop().await?;
             failed?;

@@ -66,21 +66,11 @@ pub(super) struct Build {
 impl Recipe {
     /// The file that stands beside this crate.
     pub async fn load() -> Result<Self> {
-        let mut recipe: Self =
-            toml::from_str(include_str!("../../images.toml")).context("tests/world/images.toml")?;
+        let mut recipe: Self = toml::from_str(include_str!("../../images.toml")).context("tests/world/images.toml")?;
         let machine = std::env::consts::ARCH;
-        recipe.base.hash = hash(&format!(
-            "{MAKER} {machine}\n{}",
-            serde_json::to_string(&recipe.base)?
-        ))
-        .await?;
+        recipe.base.hash = hash(&format!("{MAKER} {machine}\n{}", serde_json::to_string(&recipe.base)?)).await?;
         for image in &mut recipe.images {
-            image.hash = hash(&format!(
-                "{}\n{}",
-                recipe.base.hash,
-                serde_json::to_string(image)?
-            ))
-            .await?;
+            image.hash = hash(&format!("{}\n{}", recipe.base.hash, serde_json::to_string(image)?)).await?;
         }
         Ok(recipe)
     }

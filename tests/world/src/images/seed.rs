@@ -9,9 +9,7 @@ use anyhow::{Context, Result};
 
 pub(super) fn seed(from: &Path, to: &Path) -> Result<()> {
     std::fs::create_dir_all(to).with_context(|| format!("cannot make {}", to.display()))?;
-    for entry in
-        std::fs::read_dir(from).with_context(|| format!("cannot read {}", from.display()))?
-    {
+    for entry in std::fs::read_dir(from).with_context(|| format!("cannot read {}", from.display()))? {
         let entry = entry?;
         let (source, target) = (entry.path(), to.join(entry.file_name()));
         if entry.file_type()?.is_dir() {
@@ -20,8 +18,7 @@ pub(super) fn seed(from: &Path, to: &Path) -> Result<()> {
                 seed(&source, &target)?;
             }
         } else if entry.file_name() != "data" || std::fs::hard_link(&source, &target).is_err() {
-            std::fs::copy(&source, &target)
-                .with_context(|| format!("cannot copy {}", source.display()))?;
+            std::fs::copy(&source, &target).with_context(|| format!("cannot copy {}", source.display()))?;
         }
     }
     Ok(())

@@ -33,14 +33,8 @@ pub(super) async fn list(
 ) -> Answer {
     let project = allowed(&gitlab, &key)?;
     let state = gitlab.shared.lock();
-    let found = state
-        .hooks
-        .iter()
-        .filter(|hook| hook.project == project.path);
-    Ok(page(
-        found.map(|hook| shown(hook, project.id)).collect(),
-        &query,
-    ))
+    let found = state.hooks.iter().filter(|hook| hook.project == project.path);
+    Ok(page(found.map(|hook| shown(hook, project.id)).collect(), &query))
 }
 
 /// `POST …/hooks`.
@@ -70,10 +64,7 @@ pub(super) async fn create(
 }
 
 /// `GET …/hooks/:hook`.
-pub(super) async fn one(
-    State(gitlab): State<GitLab>,
-    Path((key, id)): Path<(String, u64)>,
-) -> Answer {
+pub(super) async fn one(State(gitlab): State<GitLab>, Path((key, id)): Path<(String, u64)>) -> Answer {
     let project = allowed(&gitlab, &key)?;
     Ok(Json(shown(&find(&gitlab, &project, id)?, project.id)).into_response())
 }
@@ -95,10 +86,7 @@ pub(super) async fn edit(
 }
 
 /// `DELETE …/hooks/:hook`.
-pub(super) async fn delete(
-    State(gitlab): State<GitLab>,
-    Path((key, id)): Path<(String, u64)>,
-) -> Answer {
+pub(super) async fn delete(State(gitlab): State<GitLab>, Path((key, id)): Path<(String, u64)>) -> Answer {
     let project = allowed(&gitlab, &key)?;
     find(&gitlab, &project, id)?;
     gitlab.shared.lock().hooks.retain(|known| known.id != id);
@@ -112,12 +100,7 @@ pub(super) async fn test(
 ) -> Answer {
     let project = allowed(&gitlab, &key)?;
     let hook = find(&gitlab, &project, id)?;
-    let refuse = |message: String| {
-        Refusal(
-            StatusCode::UNPROCESSABLE_ENTITY,
-            json!({"message": message}),
-        )
-    };
+    let refuse = |message: String| Refusal(StatusCode::UNPROCESSABLE_ENTITY, json!({"message": message}));
     if trigger != "merge_requests_events" {
         return Err(refuse(format!(
             "the stand-in tests merge_requests_events only, not {trigger}"
@@ -130,8 +113,7 @@ pub(super) async fn test(
         .iter()
         .rfind(|mr| mr.project_id == project.id)
         .cloned();
-    let newest =
-        newest.ok_or_else(|| refuse("Ensure the project has merge requests.".to_owned()))?;
+    let newest = newest.ok_or_else(|| refuse("Ensure the project has merge requests.".to_owned()))?;
     let sent = async {
         let hooked = gitlab.webhook(&newest, Event::Test).await?;
         hooked.deliver(&hook.url, hook.token.as_deref()).await
@@ -140,10 +122,7 @@ pub(super) async fn test(
         Ok(answer) if answer.status < 400 => {
             Ok((StatusCode::CREATED, Json(json!({"message": "201 Created"}))).into_response())
         }
-        Ok(answer) => Err(refuse(format!(
-            "Hook execution failed: HTTP {}",
-            answer.status
-        ))),
+        Ok(answer) => Err(refuse(format!("Hook execution failed: HTTP {}", answer.status))),
         Err(error) => Err(refuse(format!("Hook execution failed: {error:#}"))),
     }
 }

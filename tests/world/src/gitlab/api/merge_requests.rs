@@ -32,37 +32,20 @@ pub(super) async fn list(
         .filter(|mr| after.is_none_or(|after| mr.updated_at > after))
         .collect();
     let by_update = wanted("order_by") == Some("updated_at");
-    found.sort_by_key(|mr| {
-        (
-            if by_update {
-                mr.updated_at
-            } else {
-                mr.created_at
-            },
-            mr.id,
-        )
-    });
+    found.sort_by_key(|mr| (if by_update { mr.updated_at } else { mr.created_at }, mr.id));
     if wanted("sort") != Some("asc") {
         found.reverse();
     }
-    let items = found
-        .into_iter()
-        .map(|mr| shown(mr, &state.base_url))
-        .collect();
+    let items = found.into_iter().map(|mr| shown(mr, &state.base_url)).collect();
     Ok(page(items, &query))
 }
 
 /// `GET /projects/:id/merge_requests/:iid`, which alone has `diff_refs` and `head_pipeline`.
-pub(super) async fn one(
-    State(gitlab): State<GitLab>,
-    Path((key, iid)): Path<(String, u64)>,
-) -> Answer {
+pub(super) async fn one(State(gitlab): State<GitLab>, Path((key, iid)): Path<(String, u64)>) -> Answer {
     let project = find_project(&gitlab, &key)?;
     let (mr, mut json) = {
         let state = gitlab.shared.lock();
-        let mr = state
-            .mr(project.id, iid)
-            .ok_or_else(|| not_found("Merge Request"))?;
+        let mr = state.mr(project.id, iid).ok_or_else(|| not_found("Merge Request"))?;
         let pipeline = state
             .pipelines
             .iter()
@@ -76,9 +59,7 @@ pub(super) async fn one(
     };
     let target = format!("refs/heads/{}", mr.target_branch);
     let start = git(&project.repository, &["rev-parse", &target]).await.ok();
-    let base = git(&project.repository, &["merge-base", &target, &mr.head])
-        .await
-        .ok();
+    let base = git(&project.repository, &["merge-base", &target, &mr.head]).await.ok();
     json["diff_refs"] = json!({"base_sha": base, "head_sha": mr.head, "start_sha": start});
     Ok(Json(json).into_response())
 }

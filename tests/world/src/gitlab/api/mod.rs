@@ -33,19 +33,10 @@ pub(super) fn router(gitlab: GitLab) -> Router {
         .route("/statuses/{sha}", post(statuses::create))
         .route("/merge_requests", get(merge_requests::list))
         .route("/merge_requests/{iid}", get(merge_requests::one))
-        .route(
-            "/merge_requests/{iid}/notes",
-            get(notes::list).post(notes::create),
-        )
-        .route(
-            "/merge_requests/{iid}/notes/{note}",
-            put(notes::edit).get(notes::one),
-        )
+        .route("/merge_requests/{iid}/notes", get(notes::list).post(notes::create))
+        .route("/merge_requests/{iid}/notes/{note}", put(notes::edit).get(notes::one))
         .route("/hooks", get(hooks::list).post(hooks::create))
-        .route(
-            "/hooks/{hook}",
-            get(hooks::one).put(hooks::edit).delete(hooks::delete),
-        )
+        .route("/hooks/{hook}", get(hooks::one).put(hooks::edit).delete(hooks::delete))
         .route("/hooks/{hook}/test/{trigger}", post(hooks::test));
     let api = Router::new()
         .nest("/projects/{project}", project)
@@ -103,10 +94,7 @@ fn need_level(gitlab: &GitLab, level: u32) -> Result<(), Refusal> {
     if gitlab.shared.lock().access.level >= level {
         return Ok(());
     }
-    Err(Refusal(
-        StatusCode::FORBIDDEN,
-        json!({"message": "403 Forbidden"}),
-    ))
+    Err(Refusal(StatusCode::FORBIDDEN, json!({"message": "403 Forbidden"})))
 }
 
 /// A moment as the API writes it.
@@ -125,12 +113,7 @@ fn person(user: &User, base_url: &str) -> Value {
 
 /// Answers one page of a list, with GitLab's headers for the others.
 fn page(items: Vec<Value>, query: &std::collections::HashMap<String, String>) -> Response {
-    let number = |name: &str, otherwise: usize| {
-        query
-            .get(name)
-            .and_then(|text| text.parse().ok())
-            .unwrap_or(otherwise)
-    };
+    let number = |name: &str, otherwise: usize| query.get(name).and_then(|text| text.parse().ok()).unwrap_or(otherwise);
     let size = number("per_page", 20).clamp(1, 100);
     let page = number("page", 1).max(1);
     let total = items.len();
@@ -139,11 +122,7 @@ fn page(items: Vec<Value>, query: &std::collections::HashMap<String, String>) ->
     } else {
         String::new()
     };
-    let shown: Vec<Value> = items
-        .into_iter()
-        .skip((page - 1) * size)
-        .take(size)
-        .collect();
+    let shown: Vec<Value> = items.into_iter().skip((page - 1) * size).take(size).collect();
     let headers = [
         ("X-Page", page.to_string()),
         ("X-Per-Page", size.to_string()),
@@ -165,18 +144,11 @@ async fn check_token(State(gitlab): State<GitLab>, request: Request, next: Next)
         )
     };
     if !right {
-        return Refusal(
-            StatusCode::UNAUTHORIZED,
-            json!({"message": "401 Unauthorized"}),
-        )
-        .into_response();
+        return Refusal(StatusCode::UNAUTHORIZED, json!({"message": "401 Unauthorized"})).into_response();
     }
     let has = |scope: &str| scopes.iter().any(|known| known == scope);
     // A token may always ask about itself.
-    let about_itself = request
-        .uri()
-        .path()
-        .ends_with("/personal_access_tokens/self");
+    let about_itself = request.uri().path().ends_with("/personal_access_tokens/self");
     let reading = request.method() == Method::GET;
     if !(has("api") || reading && (has("read_api") || about_itself)) {
         let wanted = if reading { "api read_api" } else { "api" };
@@ -193,16 +165,8 @@ async fn check_token(State(gitlab): State<GitLab>, request: Request, next: Next)
 }
 
 fn token(headers: &HeaderMap) -> Option<&str> {
-    let own = headers
-        .get("PRIVATE-TOKEN")
-        .and_then(|value| value.to_str().ok());
-    let bearer = || {
-        headers
-            .get("Authorization")?
-            .to_str()
-            .ok()?
-            .strip_prefix("Bearer ")
-    };
+    let own = headers.get("PRIVATE-TOKEN").and_then(|value| value.to_str().ok());
+    let bearer = || headers.get("Authorization")?.to_str().ok()?.strip_prefix("Bearer ");
     own.or_else(bearer)
 }
 
@@ -217,11 +181,7 @@ async fn watch(State(gitlab): State<GitLab>, request: Request, next: Next) -> Re
     let response = match failure {
         Some(status) => {
             let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-            let words = format!(
-                "{} {}",
-                status.as_u16(),
-                status.canonical_reason().unwrap_or("Failure")
-            );
+            let words = format!("{} {}", status.as_u16(), status.canonical_reason().unwrap_or("Failure"));
             Refusal(status, json!({"message": words})).into_response()
         }
         None => next.run(request).await,

@@ -10,9 +10,7 @@ use chrono::Utc;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{
-    Answer, Refusal, bad_request, find_project, moment, need_level, not_found, page, person,
-};
+use super::{Answer, Refusal, bad_request, find_project, moment, need_level, not_found, page, person};
 use crate::gitlab::GitLab;
 use crate::gitlab::state::{Note, User};
 
@@ -70,10 +68,7 @@ pub(super) async fn create(
 }
 
 /// `GET …/notes/:note`.
-pub(super) async fn one(
-    State(gitlab): State<GitLab>,
-    Path((key, iid, id)): Path<(String, u64, u64)>,
-) -> Answer {
+pub(super) async fn one(State(gitlab): State<GitLab>, Path((key, iid, id)): Path<(String, u64, u64)>) -> Answer {
     let path = merge_request(&gitlab, &key, iid)?;
     let state = gitlab.shared.lock();
     let note = state

@@ -30,10 +30,7 @@ pub(super) async fn one(State(gitlab): State<GitLab>, Path(key): Path<String>) -
 }
 
 /// `GET /projects/:id/repository/branches/:branch`.
-pub(super) async fn branch(
-    State(gitlab): State<GitLab>,
-    Path((key, branch)): Path<(String, String)>,
-) -> Answer {
+pub(super) async fn branch(State(gitlab): State<GitLab>, Path((key, branch)): Path<(String, String)>) -> Answer {
     let project = find_project(&gitlab, &key)?;
     let found = describe(&project, &format!("refs/heads/{branch}"))
         .await
@@ -47,14 +44,9 @@ pub(super) async fn branch(
 }
 
 /// `GET /projects/:id/repository/commits/:sha`.
-pub(super) async fn commit(
-    State(gitlab): State<GitLab>,
-    Path((key, sha)): Path<(String, String)>,
-) -> Answer {
+pub(super) async fn commit(State(gitlab): State<GitLab>, Path((key, sha)): Path<(String, String)>) -> Answer {
     let project = find_project(&gitlab, &key)?;
-    let found = describe(&project, &sha)
-        .await
-        .ok_or_else(|| not_found("Commit"))?;
+    let found = describe(&project, &sha).await.ok_or_else(|| not_found("Commit"))?;
     Ok(Json(found).into_response())
 }
 

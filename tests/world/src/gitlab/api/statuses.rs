@@ -40,16 +40,9 @@ pub(super) async fn create(
         parse(&headers, &body)?
     };
     let Some(state) = asked.state.clone() else {
-        return Err(Refusal(
-            StatusCode::BAD_REQUEST,
-            json!({"error": "state is missing"}),
-        ));
+        return Err(Refusal(StatusCode::BAD_REQUEST, json!({"error": "state is missing"})));
     };
-    if ![
-        "pending", "running", "success", "failed", "canceled", "skipped",
-    ]
-    .contains(&state.as_str())
-    {
+    if !["pending", "running", "success", "failed", "canceled", "skipped"].contains(&state.as_str()) {
         return Err(Refusal(
             StatusCode::BAD_REQUEST,
             json!({"error": "state does not have a valid value"}),
@@ -59,17 +52,10 @@ pub(super) async fn create(
     let r#ref = find_ref(&project, &sha, asked.r#ref.clone()).await?;
     let mut world = gitlab.shared.lock();
     let pipeline = find_pipeline(&mut world, &project, &sha, &r#ref, asked.pipeline_id)?;
-    let name = asked
-        .name
-        .or(asked.context)
-        .unwrap_or_else(|| "default".to_owned());
+    let name = asked.name.or(asked.context).unwrap_or_else(|| "default".to_owned());
     let user = world.bot.id;
     let same = |row: &Status| {
-        row.pipeline_id == pipeline
-            && row.name == name
-            && row.r#ref == r#ref
-            && row.user_id == user
-            && is_open(row)
+        row.pipeline_id == pipeline && row.name == name && row.r#ref == r#ref && row.user_id == user && is_open(row)
     };
     // Only a row that has not ended is used again; a finished one is never reopened.
     let found = world.statuses.iter().position(same);
@@ -142,21 +128,17 @@ fn parse(headers: &HeaderMap, body: &[u8]) -> Result<Asked, Refusal> {
         .get(CONTENT_TYPE)
         .is_some_and(|kind| kind == "application/x-www-form-urlencoded");
     if !form {
-        return serde_json::from_slice(body)
-            .map_err(|error| refuse(format!("body is not JSON: {error}")));
+        return serde_json::from_slice(body).map_err(|error| refuse(format!("body is not JSON: {error}")));
     }
     // A form is written as a query is.
     let uri: Uri = format!("/?{}", String::from_utf8_lossy(body))
         .parse()
         .map_err(|_| refuse("broken form".into()))?;
-    Ok(Query::try_from_uri(&uri)
-        .map_err(|error| refuse(error.to_string()))?
-        .0)
+    Ok(Query::try_from_uri(&uri).map_err(|error| refuse(error.to_string()))?.0)
 }
 
 fn check_texts(asked: &Asked) -> Result<(), Refusal> {
-    let too_long =
-        |text: &Option<String>| text.as_ref().is_some_and(|text| text.chars().count() > 255);
+    let too_long = |text: &Option<String>| text.as_ref().is_some_and(|text| text.chars().count() > 255);
     let words = "is too long (maximum is 255 characters)";
     if too_long(&asked.target_url) {
         return Err(bad_request(json!({"target_url": [words]})));
@@ -182,13 +164,7 @@ fn check_texts(asked: &Asked) -> Result<(), Refusal> {
 /// The commit must exist; without a `ref` a branch that holds it must, which the head of a fork's merge request lacks.
 async fn find_ref(project: &Project, sha: &str, asked: Option<String>) -> Result<String, Refusal> {
     let plain = sha.len() == 40 && sha.chars().all(|c| c.is_ascii_hexdigit());
-    if !plain
-        || !git_says_yes(
-            &project.repository,
-            &["cat-file", "-e", &format!("{sha}^{{commit}}")],
-        )
-        .await
-    {
+    if !plain || !git_says_yes(&project.repository, &["cat-file", "-e", &format!("{sha}^{{commit}}")]).await {
         return Err(not_found("Commit"));
     }
     if let Some(asked) = asked {
@@ -215,9 +191,8 @@ fn find_pipeline(
     r#ref: &str,
     asked: Option<u64>,
 ) -> Result<u64, Refusal> {
-    let fits = |pipeline: &&Pipeline| {
-        pipeline.project_id == project.id && pipeline.sha == sha && pipeline.r#ref == r#ref
-    };
+    let fits =
+        |pipeline: &&Pipeline| pipeline.project_id == project.id && pipeline.sha == sha && pipeline.r#ref == r#ref;
     let mut known = world.pipelines.iter().filter(fits);
     if let Some(asked) = asked {
         return known

@@ -4,6 +4,9 @@
 //! test attaches to what `make test` started), so nothing may hang on a `Child` in memory. The pid file names the
 //! process by pid, start time and boot: a pid that was given to somebody else meanwhile is never signalled.
 
+mod command;
+mod identity;
+
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
@@ -11,6 +14,10 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail, ensure};
 use serde::{Deserialize, Serialize};
 use tokio::process::Command;
+
+pub use command::{free_port, random_word, run, run_with_input};
+pub use identity::Owner;
+use identity::{identify, read_alive, read_identity};
 
 /// The ending of every pid file, by which [`sweep`] finds them.
 const PID_ENDING: &str = ".pid.json";
@@ -39,46 +46,6 @@ pub enum Signal {
     Cont,
 }
 
-/// Who a pid file speaks of.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct Identity {
-    pid: u32,
-    /// Clock ticks since boot, field 22 of `/proc/<pid>/stat`.
-    started: u64,
-    boot: String,
-}
-
-/// The process that a world is tied to.
-#[derive(Debug)]
-pub struct Owner(Identity);
-
-impl Owner {
-    /// The calling process.
-    ///
-    /// # Errors
-    /// If `/proc` cannot be read.
-    pub fn me() -> Result<Self> {
-        identify(std::process::id())
-            .map(Self)
-            .context("cannot read /proc/self")
-    }
-
-    /// Writes it down.
-    ///
-    /// # Errors
-    /// If the file cannot be written.
-    pub fn write(&self, file: &Path) -> Result<()> {
-        std::fs::write(file, serde_json::to_string(&self.0)?)
-            .with_context(|| format!("cannot write {}", file.display()))
-    }
-
-    /// The pid of the process that a file speaks of, if it still runs.
-    #[must_use]
-    pub fn alive(file: &Path) -> Option<u32> {
-        read_alive(file)
-    }
-}
-
 impl Daemon {
     /// A daemon that may or may not run now.
     #[must_use]
@@ -100,8 +67,7 @@ impl Daemon {
             self.name,
             self.pid_file().display()
         );
-        std::fs::create_dir_all(&self.dir)
-            .with_context(|| format!("cannot make {}", self.dir.display()))?;
+        std::fs::create_dir_all(&self.dir).with_context(|| format!("cannot make {}", self.dir.display()))?;
         let log = std::fs::OpenOptions::new()
             .create(true)
             .append(true)
@@ -115,11 +81,8 @@ impl Daemon {
             .process_group(0)
             .spawn()
             .with_context(|| format!("cannot start {} for {}", program.display(), self.name))?;
-        let pid = child
-            .id()
-            .with_context(|| format!("{} ended at once", self.name))?;
-        let who = identify(pid)
-            .with_context(|| format!("{} ended at once:\n{}", self.name, self.log_tail()))?;
+        let pid = child.id().with_context(|| format!("{} ended at once", self.name))?;
+        let who = identify(pid).with_context(|| format!("{} ended at once:\n{}", self.name, self.log_tail()))?;
         std::fs::write(self.pid_file(), serde_json::to_string(&who)?)?;
         Ok(())
     }
@@ -229,11 +192,7 @@ pub async fn sweep(dir: &Path) -> Result<Vec<String>> {
             .map(|name| name.to_string_lossy().replace(PID_ENDING, ""))
             .unwrap_or_default();
         // SIGINT would be ignored by some; Postgres takes SIGTERM as "wait for the clients", so it gets its own word.
-        let signal = if name == "postgres" {
-            Signal::Int
-        } else {
-            Signal::Term
-        };
+        let signal = if name == "postgres" { Signal::Int } else { Signal::Term };
         stop_by_file(&file, signal, Duration::from_secs(20)).await?;
         names.push(name);
     }
@@ -266,81 +225,6 @@ pub async fn kill(pid: u32, signal: Signal) -> Result<()> {
     Ok(())
 }
 
-/// Runs a program to its end and returns what it printed.
-///
-/// # Errors
-/// With the command, its exit status and its error output if it fails.
-pub async fn run(command: &mut Command) -> Result<String> {
-    let shown = format!("{:?}", command.as_std());
-    let output = command
-        .stdin(Stdio::null())
-        .output()
-        .await
-        .with_context(|| format!("cannot run {shown}"))?;
-    if !output.status.success() {
-        bail!(
-            "{shown} failed ({}):\n{}",
-            output.status,
-            String::from_utf8_lossy(&output.stderr).trim_end()
-        );
-    }
-    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
-}
-
-/// Runs a program that reads `input`, and returns what it printed.
-///
-/// # Errors
-/// With the program's name, exit status and error output if it fails. The input, which may be a password, is not shown.
-pub async fn run_with_input(command: &mut Command, input: &[u8]) -> Result<String> {
-    use tokio::io::AsyncWriteExt;
-    let program = command
-        .as_std()
-        .get_program()
-        .to_string_lossy()
-        .into_owned();
-    let mut child = command
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .with_context(|| format!("cannot run {program}"))?;
-    let mut stdin = child.stdin.take().context("no standard input")?;
-    stdin.write_all(input).await?;
-    drop(stdin);
-    let output = child.wait_with_output().await?;
-    if !output.status.success() {
-        bail!(
-            "{program} failed ({}):\n{}",
-            output.status,
-            String::from_utf8_lossy(&output.stderr).trim_end()
-        );
-    }
-    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
-}
-
-/// A TCP port on the loopback that was free a moment ago.
-///
-/// # Errors
-/// If the machine has none left.
-pub fn free_port() -> Result<u16> {
-    let listener =
-        std::net::TcpListener::bind(("127.0.0.1", 0)).context("no free port on 127.0.0.1")?;
-    Ok(listener.local_addr()?.port())
-}
-
-/// A random word of 32 hexadecimal digits, for passwords and secrets.
-///
-/// # Errors
-/// If `/dev/urandom` cannot be read.
-pub fn random_word() -> Result<String> {
-    use std::io::Read;
-    let mut bytes = [0_u8; 16];
-    std::fs::File::open("/dev/urandom")
-        .and_then(|mut file| file.read_exact(&mut bytes))
-        .context("/dev/urandom")?;
-    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
-}
-
 async fn stop_by_file(file: &Path, signal: Signal, patience: Duration) -> Result<()> {
     if let Some(pid) = read_alive(file) {
         kill(pid, signal).await?;
@@ -370,31 +254,6 @@ async fn gone_within(file: &Path, patience: Duration) -> bool {
     true
 }
 
-fn read_identity(file: &Path) -> Option<Identity> {
-    serde_json::from_slice(&std::fs::read(file).ok()?).ok()
-}
-
-fn read_alive(file: &Path) -> Option<u32> {
-    let who = read_identity(file)?;
-    (identify(who.pid).as_ref() == Some(&who)).then_some(who.pid)
-}
-
-/// Who runs under this pid now; a zombie is nobody.
-fn identify(pid: u32) -> Option<Identity> {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // The name, field 2, may hold spaces and parentheses: count from the last `)`.
-    let mut fields = stat.rsplit_once(')')?.1.split_whitespace();
-    if matches!(fields.next()?, "Z" | "X") {
-        return None;
-    }
-    let started = fields.nth(18)?.parse().ok()?;
-    let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id")
-        .ok()?
-        .trim()
-        .to_owned();
-    Some(Identity { pid, started, boot })
-}
-
 fn find_pid_files(dir: &Path, found: &mut Vec<PathBuf>) -> Result<()> {
     let entries = match std::fs::read_dir(dir) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
@@ -421,6 +280,7 @@ fn find_pid_files(dir: &Path, found: &mut Vec<PathBuf>) -> Result<()> {
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
+    use super::identity::Identity;
     use super::*;
 
     #[tokio::test]

@@ -4,6 +4,7 @@ mod architecture;
 mod engine_builders;
 mod engine_client;
 mod engine_registry;
+mod findings;
 mod git_client;
 mod house;
 mod licences;

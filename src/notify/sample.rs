@@ -109,7 +109,7 @@ pub(super) fn record(state: BuildState) -> BuildRecord {
             pipeline: "default".into(),
             trigger: Trigger::Webhook,
             state,
-            attempt: 1,
+            attempt: if state == BuildState::Errored { 4 } else { 1 },
             target_tip: Some("0a1b2c3d4e5f60718293a4b5c6d7e8f901234567".parse().expect("a commit id")),
             merge_tree: None,
             finding: failed.then(|| {
@@ -200,7 +200,7 @@ fn stages(state: BuildState) -> Vec<StageRecord> {
     let started_at = DateTime::<Utc>::UNIX_EPOCH + TimeDelta::seconds(1_760_000_000);
     (Stage::ALL.into_iter().zip(notes).take(last).enumerate())
         .map(|(n, (stage, note))| StageRecord {
-            attempt: 1,
+            attempt: if state == BuildState::Errored { 4 } else { 1 },
             stage,
             state: if n + 1 == last { how } else { StageState::Passed },
             note: Some((*note).to_owned()),

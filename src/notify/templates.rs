@@ -133,7 +133,8 @@ fn tidy(text: &str) -> String {
         empty = if line.is_empty() { empty + 1 } else { 0 };
         if empty < 2 {
             tidy.push_str(line);
-            tidy.push('\n');
+            // The mark before a signature (RFC 3676, section 4.3) is the one line that ends with a blank.
+            tidy.push_str(if line == "--" { " \n" } else { "\n" });
         }
     }
     tidy

@@ -1,5 +1,19 @@
 //! Seaworthy: a merge request becomes a tested, self-describing image in the QA registry, and a mail.
 
+pub mod ansi;
+pub mod build_log;
+pub mod cli;
 pub mod clients;
 pub mod config;
+pub mod definition;
+pub mod dockerfile;
+pub mod intake;
+pub mod maven;
 pub mod model;
+pub mod notify;
+pub mod pipeline;
+pub mod queue;
+pub mod store;
+pub mod wake;
+pub mod web;
+pub mod webhook;

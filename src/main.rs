@@ -1,1 +1,93 @@
-fn main() {}
+//! Parse, dispatch, exit code.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use clap::{Parser, Subcommand};
+use seaworthy::cli::serve;
+use seaworthy::clients::http::install_crypto_provider;
+use seaworthy::config::{Config, DEFAULT_FILE, LogFormat};
+use tracing_subscriber::EnvFilter;
+
+/// A merge request becomes a tested, self-describing image in the QA registry, and a mail.
+#[derive(Debug, Parser)]
+#[command(version, propagate_version = true)]
+struct Arguments {
+    /// The configuration; without it, defaults and environment alone count.
+    #[arg(long, global = true, env = "SEAWORTHY_CONFIG", value_name = "FILE")]
+    config: Option<PathBuf>,
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Print the default configuration: every option with its explanation.
+    Config,
+    /// Run the service.
+    Serve(serve::Args),
+}
+
+fn main() -> ExitCode {
+    install_crypto_provider();
+    let arguments = Arguments::parse();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("seaworthy: the system gives no threads: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let ended = runtime.block_on(dispatch(arguments));
+    // A task that hangs in a system call must not hold the end up.
+    runtime.shutdown_background();
+    ended.unwrap_or_else(|error| {
+        eprintln!("seaworthy: {error:#}");
+        ExitCode::FAILURE
+    })
+}
+
+async fn dispatch(arguments: Arguments) -> anyhow::Result<ExitCode> {
+    match arguments.verb {
+        Verb::Config => {
+            print!("{DEFAULT_FILE}");
+            Ok(ExitCode::SUCCESS)
+        }
+        Verb::Serve(args) => {
+            let config = load(arguments.config)?;
+            start_logging(&config)?;
+            serve::run(&args, config).await
+        }
+    }
+}
+
+fn load(file: Option<PathBuf>) -> anyhow::Result<Config> {
+    let text = file
+        .as_ref()
+        .map(|path| {
+            std::fs::read_to_string(path).with_context(|| format!("--config {}: cannot be read", path.display()))
+        })
+        .transpose()?;
+    let name = file.as_ref().map(|path| path.display().to_string()).unwrap_or_default();
+    Ok(Config::load(
+        text.as_deref().map(|text| (name.as_str(), text)),
+        std::env::vars(),
+    )?)
+}
+
+fn start_logging(config: &Config) -> anyhow::Result<()> {
+    let filter: EnvFilter = config
+        .logging
+        .filter
+        .parse()
+        .with_context(|| format!("logging.filter = {:?}", config.logging.filter))?;
+    let subscriber = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr);
+    match config.logging.format {
+        LogFormat::Json => subscriber.json().init(),
+        LogFormat::Text => subscriber.init(),
+    }
+    Ok(())
+}

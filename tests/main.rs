@@ -1,1 +1,11 @@
+//! All integration tests in one binary: one link step.
 
+mod architecture;
+mod engine_builders;
+mod engine_client;
+mod engine_registry;
+mod git_client;
+mod house;
+mod licences;
+mod payloads;
+mod road;

@@ -5,7 +5,6 @@
 //! mistakes.
 
 mod read;
-mod value;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -15,7 +14,6 @@ use std::time::Duration;
 use secrecy::SecretString;
 
 pub use read::{ConfigError, ConfigErrors};
-pub use value::{parse_duration, parse_size};
 
 /// The default file, which explains every option.
 pub const DEFAULT_FILE: &str = include_str!("default.toml");

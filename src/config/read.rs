@@ -9,8 +9,8 @@ use base64::Engine as _;
 use secrecy::SecretString;
 use toml::{Table, Value};
 
-use super::value::{parse_duration, parse_size};
 use super::*;
+use crate::model::quantity::{parse_bytes, parse_duration};
 
 /// One mistake.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -255,14 +255,12 @@ impl Reader {
     }
 
     fn size(&mut self, key: &str) -> u64 {
-        self.take(key, |value| {
-            parse_size(value.as_str().unwrap_or_default()).map_err(|form| format!("must be {form}"))
-        })
+        self.take(key, |value| parse_bytes(value.as_str().unwrap_or_default()))
     }
 
     fn duration(&mut self, key: &str, least: Duration) -> Duration {
         self.take(key, |value| {
-            let time = parse_duration(value.as_str().unwrap_or_default()).map_err(|form| format!("must be {form}"))?;
+            let time = parse_duration(value.as_str().unwrap_or_default())?;
             if time < least {
                 Err(format!("must be at least {least:?}"))
             } else {
@@ -637,7 +635,7 @@ mod tests {
             "serverr = in test.toml: there is no such section; did you mean \"server\"?",
             "worker.bilds = in test.toml: there is no such option; did you mean \"builds\"?",
             "SEAWORTHY_WORKER_BUILDS = \"many\"",
-            "worker.lease = \"1\": must be a time like",
+            "worker.lease = \"1\": \"1\" is no time; write",
             "engine.builder = \"podman\": must be one of \"buildkit\", \"classic\"",
             "database.url = (hidden)",
             "webhook.secrets = (hidden)",

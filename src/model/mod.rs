@@ -5,6 +5,7 @@ mod finding;
 mod ids;
 mod image;
 mod merge_request;
+pub mod quantity;
 mod stage;
 mod test_report;
 mod war;

@@ -1,0 +1,3 @@
+//! The command line: one verb a file. `serve` is where everything is put together.
+
+pub mod serve;

@@ -1,0 +1,170 @@
+//! The mail server. One message goes to one recipient: a refused address must not keep the news from the others.
+//!
+//! There is no connection pool: a connection whose dialogue was given up half-way would answer the next mail with the
+//! replies of the last one.
+
+use std::time::Duration;
+
+use lettre::message::header::{HeaderName, HeaderValue};
+use lettre::message::{Mailbox, MultiPart};
+use lettre::transport::smtp::authentication::Credentials;
+use lettre::transport::smtp::client::{Certificate, Tls, TlsParameters};
+use lettre::{AsyncSmtpTransport, AsyncTransport as _, Message, Tokio1Executor};
+use secrecy::ExposeSecret as _;
+
+use super::certificates::Certificates;
+use super::http::explain_chain;
+use crate::config::{Smtp, SmtpTls};
+
+/// For the whole dialogue; the library's own limit covers the connection alone.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A mail as it is to be sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mail {
+    /// One address, with or without a name.
+    pub to: String,
+    /// One line.
+    pub subject: String,
+    /// For readers of plain text.
+    pub text: String,
+    /// For all others.
+    pub html: String,
+    /// `<…@…>`: the same at each try, so that a mail that was accepted unnoticed is a duplicate that can be told.
+    pub message_id: String,
+    /// `<…@…>` of the thread, if any.
+    pub thread: Option<String>,
+    /// More headers: name and value.
+    pub headers: Vec<(&'static str, String)>,
+}
+
+/// Why a mail did not go out.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("mail server {server}: {cause}")]
+pub struct MailError {
+    server: String,
+    cause: String,
+    permanent: bool,
+}
+
+impl MailError {
+    /// May the same mail go out later?
+    pub fn is_transient(&self) -> bool {
+        !self.permanent
+    }
+}
+
+/// A mail server.
+#[derive(Debug, Clone)]
+pub struct Mailer {
+    transport: AsyncSmtpTransport<Tokio1Executor>,
+    from: Mailbox,
+    server: String,
+}
+
+impl Mailer {
+    /// As configured. Nothing is connected yet.
+    ///
+    /// # Errors
+    /// A certificate authority or the sender's address that cannot be used.
+    pub fn new(smtp: &Smtp, certificates: &Certificates) -> Result<Self, MailError> {
+        let server = format!("{}:{}", smtp.host, smtp.port);
+        let wrong = |cause: String| MailError {
+            server: server.clone(),
+            cause,
+            permanent: true,
+        };
+        let parameters = || {
+            let mut builder = TlsParameters::builder(smtp.host.clone());
+            for certificate in certificates.iter() {
+                let root = Certificate::from_der(certificate.to_vec()).map_err(|error| wrong(error.to_string()))?;
+                builder = builder.add_root_certificate(root);
+            }
+            builder.build_rustls().map_err(|error| wrong(explain_chain(&error)))
+        };
+        let tls = match smtp.tls {
+            SmtpTls::None => Tls::None,
+            SmtpTls::StartTls => Tls::Required(parameters()?),
+            SmtpTls::Tls => Tls::Wrapper(parameters()?),
+        };
+        let mut transport = AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous(&smtp.host)
+            .port(smtp.port)
+            .tls(tls)
+            .timeout(Some(Duration::from_secs(20)));
+        if let Some(account) = &smtp.account {
+            let password = account.password.expose_secret().to_owned();
+            transport = transport.credentials(Credentials::new(account.username.clone(), password));
+        }
+        Ok(Self {
+            transport: transport.build(),
+            from: smtp
+                .from
+                .parse()
+                .map_err(|error| wrong(format!("smtp.from = {:?}: {error}", smtp.from)))?,
+            server,
+        })
+    }
+
+    /// Hands one mail to the server.
+    ///
+    /// # Errors
+    /// Permanent when the server refuses it for good (5xx) or the address is none; otherwise worth another try.
+    pub async fn send(&self, mail: &Mail) -> Result<(), MailError> {
+        let message = self.message(mail)?;
+        match tokio::time::timeout(PATIENCE, self.transport.send(message)).await {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(error)) => Err(self.wrong(error.is_permanent(), explain_chain(&error))),
+            Err(_) => Err(self.wrong(false, format!("the dialogue did not end within {PATIENCE:?}"))),
+        }
+    }
+
+    /// Connects and signs in, without sending.
+    ///
+    /// # Errors
+    /// As [`Mailer::send`].
+    pub async fn check(&self) -> Result<(), MailError> {
+        match tokio::time::timeout(PATIENCE, self.transport.test_connection()).await {
+            Ok(Ok(true)) => Ok(()),
+            Ok(Ok(false)) => Err(self.wrong(false, "it does not answer NOOP".to_owned())),
+            Ok(Err(error)) => Err(self.wrong(error.is_permanent(), explain_chain(&error))),
+            Err(_) => Err(self.wrong(false, format!("no answer within {PATIENCE:?}"))),
+        }
+    }
+
+    /// The server's address, for messages.
+    pub fn server(&self) -> &str {
+        &self.server
+    }
+
+    fn wrong(&self, permanent: bool, cause: String) -> MailError {
+        MailError {
+            server: self.server.clone(),
+            cause,
+            permanent,
+        }
+    }
+
+    fn message(&self, mail: &Mail) -> Result<Message, MailError> {
+        let to: Mailbox = mail
+            .to
+            .parse()
+            .map_err(|error| self.wrong(true, format!("{:?} is no mail address: {error}", mail.to)))?;
+        let mut builder = Message::builder()
+            .from(self.from.clone())
+            .to(to)
+            .subject(&mail.subject)
+            .message_id(Some(mail.message_id.clone()));
+        if let Some(thread) = &mail.thread {
+            builder = builder.in_reply_to(thread.clone()).references(thread.clone());
+        }
+        let mut message = builder
+            .multipart(MultiPart::alternative_plain_html(mail.text.clone(), mail.html.clone()))
+            .map_err(|error| self.wrong(true, format!("the mail cannot be put together: {error}")))?;
+        let more = mail.headers.iter().map(|(name, value)| (*name, value.clone()));
+        for (name, value) in more.chain([("Auto-Submitted", "auto-generated".to_owned())]) {
+            let name = HeaderName::new_from_ascii_str(name);
+            message.headers_mut().insert_raw(HeaderValue::new(name, value));
+        }
+        Ok(message)
+    }
+}

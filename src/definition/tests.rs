@@ -1,0 +1,216 @@
+//! Files that are right, and files that are wrong in every way at once.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use super::*;
+use crate::model::ServletApi;
+
+const STACK: &str = include_str!("../../pipelines/stacks/tomcat10.toml");
+
+fn templates() -> BTreeSet<String> {
+    BTreeSet::from(["tomcat".to_owned()])
+}
+
+/// Loads a directory with these files (`stacks/a.toml` or `a.toml`); messages come without the directory's name.
+fn load(files: &[(&str, &str)]) -> Result<Definitions, Vec<String>> {
+    let directory = tempfile::tempdir().expect("a directory");
+    std::fs::create_dir(directory.path().join("stacks")).expect("made");
+    for (name, text) in files {
+        std::fs::write(directory.path().join(name), text).expect("written");
+    }
+    let prefix = format!("{}/", directory.path().display());
+    Definitions::load(Some(directory.path()), &templates()).map_err(|errors| {
+        errors
+            .0
+            .iter()
+            .map(|problem| problem.to_string().replace(&prefix, ""))
+            .collect()
+    })
+}
+
+fn path(text: &str) -> ProjectPath {
+    text.parse().expect("a project path")
+}
+
+#[test]
+fn the_shipped_files_build_every_project_on_the_stack_of_its_war() {
+    let definitions = Definitions::load(None, &templates()).expect("the shipped definitions");
+    let pipeline = definitions
+        .pipeline_for(&path("any/group/project"))
+        .expect("a pipeline");
+    assert_eq!(pipeline.name, "default");
+    assert_eq!(
+        pipeline.stack_for(ServletApi::Javax).map(|stack| stack.name.as_str()),
+        Some("tomcat9")
+    );
+    assert_eq!(
+        pipeline.stack_for(ServletApi::Jakarta).map(|stack| stack.name.as_str()),
+        Some("tomcat10")
+    );
+    assert_eq!(
+        pipeline.builder().image.as_str(),
+        "docker.io/library/maven:3.9-eclipse-temurin-17"
+    );
+    assert_eq!(pipeline.limits.time, Duration::from_secs(1_800));
+    assert_eq!(pipeline.limits.memory, 3 << 30);
+}
+
+#[test]
+fn flags_reach_the_jvms_and_a_wrapper_takes_the_place_of_maven() {
+    let definitions = Definitions::load(None, &templates()).expect("the shipped definitions");
+    let mut builder = definitions.stack("tomcat9").expect("shipped").builder.clone();
+    assert_eq!(
+        builder.variables()["JDK_JAVA_OPTIONS"],
+        "-XX:+NeverActAsServerClassMachine -XX:TieredStopAtLevel=1"
+    );
+    assert_eq!(builder.command_line(false)[..2], ["mvn", "--batch-mode"]);
+    assert_eq!(builder.command_line(true)[..3], ["sh", "./mvnw", "--batch-mode"]);
+    builder.jdk = 8;
+    assert!(builder.variables().contains_key("JAVA_TOOL_OPTIONS"));
+    builder.command = vec!["ant".to_owned()];
+    assert_eq!(builder.command_line(true), ["ant"]);
+}
+
+#[test]
+fn priority_then_the_pattern_that_says_more_decides() {
+    let of = |projects: &str, more: &str| format!("projects = {projects}\nstacks = [\"a\"]\n{more}");
+    let definitions = load(&[
+        ("stacks/a.toml", STACK),
+        ("all.toml", &of("[\"**\"]", "")),
+        ("shop.toml", &of("[\"shop/**\"]", "")),
+        ("basket.toml", &of("[\"other/*\", \"Shop/Web/Basket\"]", "")),
+        ("wars.toml", &of("[\"**/*-war\"]", "priority = 1")),
+        ("one.toml", &of("[\"tie/ab*\"]", "")),
+        ("two.toml", &of("[\"tie/*bc\"]", "")),
+    ])
+    .expect("right files");
+    for (project, expected) in [
+        ("x/y", "all"),
+        ("shop/y", "shop"),
+        ("shop/web/basket", "basket"),
+        ("shop/web/basket-war", "wars"),
+        ("tie/abc", "one"),
+    ] {
+        assert_eq!(
+            definitions
+                .pipeline_for(&path(project))
+                .map(|found| found.name.as_str()),
+            Some(expected),
+            "{project}"
+        );
+    }
+}
+
+#[test]
+fn a_project_without_pipeline_is_told_the_line_to_change() {
+    let definitions = load(&[
+        ("stacks/a.toml", STACK),
+        ("default.toml", "projects = [\"shop/*\"]\nstacks = [\"a\"]\n"),
+    ])
+    .expect("right files");
+    assert_eq!(definitions.pipeline_for(&path("bank/x")), None);
+    let advice = definitions.how_to_add(&path("bank/x"));
+    assert!(
+        advice.contains("default.toml") && advice.ends_with("projects = [\"shop/*\", \"bank/x\"]"),
+        "{advice}"
+    );
+}
+
+#[test]
+fn a_pipeline_overrides_limits_and_its_hash_sees_values_only() {
+    let of = |text: &str| {
+        load(&[("stacks/a.toml", STACK), ("default.toml", text)])
+            .expect("right files")
+            .pipeline("default")
+            .expect("it")
+            .clone()
+    };
+    let plain = of("projects = [\"**\"]\nstacks = [\"a\"]\n");
+    let commented = of("# a comment\nprojects = [ \"**\" ]\nstacks = [\"a\"]\npriority = 0\n");
+    let changed = of(
+        "projects = [\"**\"]\nstacks = [\"a\"]\nwar = \"web/target/*.war\"\n[limits]\nmemory = \"4GiB\"\ncpus = 1\n[tests]\nrequired = true\n",
+    );
+    assert_eq!(plain.hash(), commented.hash());
+    assert_ne!(plain.hash(), changed.hash());
+    assert_eq!(
+        (changed.limits.memory, changed.limits.cpus, changed.limits.pids),
+        (4 << 30, 1.0, plain.limits.pids)
+    );
+    assert!(changed.tests.required && !plain.tests.required);
+    assert!(changed.war.is_some_and(|war| war.matches("web/target/x.war")));
+}
+
+#[test]
+fn every_problem_of_every_file_is_reported_at_once_with_its_place() {
+    let wrong_stack = "title = \"\"\nservlet = \"java\"\njdk = 700\nnonsense = 1\n[builder]\nimage = \"maven\"\ncommand = []\njvm_flags = [\"-a b\", 7]\nenvironment.JDK_JAVA_OPTIONS = \"x\"\n[runtime]\nimage = \"tomcat:10.1\"\ntemplate = \"tomcta\"\nports = [8080, 0]\nlog_directory = \"logs\"\nuser = 0\n[lmits]\nmemory = \"2GB\"\n[tests]\nrequired = 1\n";
+    let problems = load(&[
+        ("stacks/bad.toml", wrong_stack),
+        ("stacks/good.toml", STACK),
+        ("stacks/twin.toml", STACK),
+        ("stacks/broken.toml", "title = \n"),
+        ("stacks/slow.toml", &STACK.replace("\"jakarta\"\n", "\"javax\"\n").replace("\"30m\"\n", "\"1h\"\n")),
+        ("stacks/Upper.toml", STACK),
+        ("one.toml", "projects = [\"shop/*\", \"a/[b]\"]\nstacks = [\"good\", \"twin\", \"goood\", \"slow\", \"bad\"]\nrecipients = [\"nobody\"]\n[limits]\ntime = \"soon\"\nmemry = \"1GiB\"\n"),
+        ("two.toml", "projects = [\"SHOP/*\"]\nstacks = [\"good\", \"good\"]\n"),
+        ("three.toml", ""),
+        ("four.toml", "projects = [\"shop/*\"]\nstacks = [\"good\"]\n"),
+        (
+            "stacks/vars.toml",
+            &STACK.replace("TZ = ", "JDK_JAVA_OPTIONS = "),
+        ),
+    ])
+    .expect_err("wrong files")
+    .join("\n");
+    for expected in [
+        "stacks/bad.toml:1:9: title: expected one line",
+        "stacks/bad.toml:2:11: servlet: \"java\" is none of \"javax\", \"jakarta\"",
+        "stacks/bad.toml:3:7: jdk: expected a whole number from 8 to 99",
+        "stacks/bad.toml:4:1: unknown key \"nonsense\"; valid are \"title\"",
+        "stacks/bad.toml:6:9: builder.image: \"maven\" is pinned to nothing",
+        "stacks/bad.toml:7:11: builder.command: the list is empty",
+        "stacks/bad.toml:8:14: builder.jvm_flags: \"-a b\" is not one flag",
+        "stacks/bad.toml:8:22: builder.jvm_flags: expected a text in quotes, not a whole number",
+        "stacks/bad.toml:12:12: runtime.template: there is no template \"tomcta\"; did you mean \"tomcat\"?",
+        "stacks/bad.toml:13:16: runtime.ports: expected a whole number from 1 to 65535",
+        "stacks/bad.toml:14:17: runtime.log_directory: \"logs\" is no absolute path",
+        "stacks/bad.toml:15:8: runtime.user: expected a whole number from 1",
+        "stacks/bad.toml:16:2: unknown key \"lmits\"; did you mean \"limits\"?",
+        "stacks/bad.toml: the file lacks the key \"limits\"",
+        "stacks/bad.toml:19:12: tests.required: expected true or false, not a whole number",
+        "stacks/broken.toml:1:",
+        "builder.environment.JDK_JAVA_OPTIONS: JDK_JAVA_OPTIONS is made from builder.jvm_flags",
+        "stacks/Upper.toml: \"Upper\" is no name of a stack",
+        "one.toml:1:23: projects: \"a/[b]\" has '[' in it",
+        "one.toml:2:19: stacks: \"twin\" and \"good\" are both for jakarta",
+        "one.toml:2:27: stacks: there is no stack \"goood\"; did you mean \"good\"?",
+        "one.toml:2:36: stacks: \"slow\" and \"good\" differ in limits.time",
+        "one.toml:3:15: recipients: \"nobody\" is no mail address",
+        "one.toml:5:8: limits.time: \"soon\" is no time",
+        "one.toml:6:1: unknown key \"memry\" in [limits]; did you mean \"memory\"?",
+        "two.toml:1:13: projects: \"SHOP/*\" belongs to pipeline \"four\" already",
+        "two.toml:2:19: stacks: \"good\" stands here twice",
+        "three.toml: the file lacks the key \"projects\"",
+        "three.toml: the file lacks the key \"stacks\"",
+    ] {
+        assert!(problems.contains(expected), "{expected} is missing in\n{problems}");
+    }
+    assert!(
+        !problems.contains("\"bad\" "),
+        "a wrong stack was called missing:\n{problems}"
+    );
+}
+
+#[test]
+fn a_directory_without_stacks_or_without_anything_says_what_to_do() {
+    let none = load(&[]).expect_err("nothing there").join("\n");
+    assert!(none.contains("no stack is defined"), "{none}");
+    let missing = Definitions::load(Some(std::path::Path::new("/nonexistent/pipelines")), &templates())
+        .expect_err("no directory");
+    assert!(
+        missing
+            .to_string()
+            .starts_with("/nonexistent/pipelines: cannot list this directory"),
+        "{missing}"
+    );
+}

@@ -1,0 +1,146 @@
+//! Who, what and why of an image: what its labels say.
+
+use std::fmt;
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use crate::model::{BuildId, Digest, ProjectId, ProjectPath, Sha, TestCounts};
+
+/// Everything that an image tells of itself, with neither database nor service at hand.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Description {
+    /// Name of the application.
+    pub application: String,
+    /// The image's tag, for example `mr-7-da156088-12`.
+    pub version: String,
+    /// The house, from the configuration; may be empty.
+    pub vendor: String,
+    /// When the image was made. Labels keep whole seconds.
+    pub created: DateTime<Utc>,
+    /// Address of the repository; credentials in it do not get into a label.
+    pub source: String,
+    /// Number of the build.
+    pub build: BuildId,
+    /// Name of the pipeline.
+    pub pipeline: String,
+    /// State of the pipeline's definition, see `Pipeline::hash`.
+    pub pipeline_hash: Digest,
+    /// Name of the stack.
+    pub stack: String,
+    /// The merge request.
+    pub merge_request: MergeRequestOrigin,
+    /// How its unit tests ended.
+    pub tests: TestCounts,
+    /// The web application.
+    pub war: WarOrigin,
+    /// What the image stands on.
+    pub base: BaseImage,
+    /// The Dockerfile, whole.
+    pub dockerfile: String,
+}
+
+/// The merge request that an image was made from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MergeRequestOrigin {
+    /// Path of the project.
+    pub project: ProjectPath,
+    /// Number of the project.
+    pub project_id: ProjectId,
+    /// Number inside the project.
+    pub iid: i64,
+    /// Its title.
+    pub title: String,
+    /// Address of its page.
+    pub url: String,
+    /// Name of who opened it; the mail address is nobody's business in an image.
+    pub author: String,
+    /// Login name of who opened it, may be empty.
+    pub author_username: String,
+    /// Newest commit of its branch.
+    pub head: Sha,
+    /// Branch that it shall be merged into.
+    pub target_branch: String,
+    /// Commit of that branch that it was merged with.
+    pub target_tip: Sha,
+    /// Tree of the merge result: what was built.
+    pub merge_tree: Sha,
+}
+
+/// The WAR in an image.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WarOrigin {
+    /// Where the build put it, in the project.
+    pub path: String,
+    /// Its checksum.
+    pub sha256: Digest,
+}
+
+/// The base of an image.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BaseImage {
+    /// The name that the stack gives, not the mirror's.
+    pub name: String,
+    /// What that name meant.
+    pub digest: Digest,
+}
+
+/// About a dozen lines for a terminal.
+impl fmt::Display for Description {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mr = &self.merge_request;
+        let mut line = |name: &str, text: String| writeln!(f, "{name:<15}{}", plain(&text));
+        let vendor = if self.vendor.is_empty() {
+            String::new()
+        } else {
+            format!(" by {}", self.vendor)
+        };
+        line("image", format!("{} {}{vendor}", self.application, self.version))?;
+        line("merge request", format!("{}!{}  {}", mr.project, mr.iid, mr.title))?;
+        line("", mr.url.clone())?;
+        let login = if mr.author_username.is_empty() {
+            String::new()
+        } else {
+            format!(" (@{})", mr.author_username)
+        };
+        line("author", format!("{}{login}", mr.author))?;
+        line("commit", format!("{} of {}", mr.head, self.source))?;
+        line("merged into", format!("{} at {}", mr.target_branch, mr.target_tip))?;
+        line("tree", mr.merge_tree.to_string())?;
+        let tests = self.tests;
+        line(
+            "tests",
+            format!(
+                "{} run, {} failed, {} errors, {} skipped",
+                tests.run, tests.failed, tests.errors, tests.skipped
+            ),
+        )?;
+        line("WAR", format!("{}  {}", self.war.path, self.war.sha256))?;
+        line("base", format!("{}@{}", self.base.name, self.base.digest))?;
+        line(
+            "built",
+            format!(
+                "{}, build {}, stack {}, pipeline {} ({})",
+                self.created.format("%Y-%m-%d %H:%M:%S UTC"),
+                self.build,
+                self.stack,
+                self.pipeline,
+                &self.pipeline_hash.hex()[..12]
+            ),
+        )?;
+        let digest = Digest::of(self.dockerfile.as_bytes());
+        write!(
+            f,
+            "{:<15}{} lines, {digest}",
+            "Dockerfile",
+            self.dockerfile.lines().count()
+        )
+    }
+}
+
+/// Labels come from whoever made the image: nothing in them may move a terminal's cursor.
+fn plain(text: &str) -> String {
+    text.chars()
+        .map(|c| if c.is_control() { '\u{fffd}' } else { c })
+        .collect()
+}

@@ -1,0 +1,44 @@
+//! The product: how a merge request becomes an image. Read [`run`]; everything else serves it.
+//!
+//! Each stage takes what the one before returned, so that an image cannot be pushed before it is built. A stage may be
+//! run twice: whoever takes a build over from a dead worker begins at the top.
+//!
+//! A red build is no error of the program: [`StageError::Failed`] carries the finding that its author reads. Whatever
+//! else goes wrong is the world's fault and tried again.
+
+mod build_container;
+mod context;
+mod end;
+mod error;
+mod layout;
+mod maven_run;
+mod parts;
+mod stages;
+mod workspace;
+
+pub use context::Run;
+pub use end::{Ending, Product};
+pub use error::{StageError, WorldError};
+pub use parts::Parts;
+pub use workspace::Workspaces;
+
+use crate::model::Stage;
+use stages::{build_image, checkout, package, push_image, render_dockerfile, unit_test};
+
+/// The road of a merge request.
+///
+/// # Errors
+/// [`StageError`]: the project's fault, the world's fault, or stopped.
+pub async fn run(run: &Run) -> Result<Product, StageError> {
+    let source = run.stage(Stage::Checkout, checkout(run)).await?;
+    let tested = run.stage(Stage::UnitTest, unit_test(run, &source)).await?;
+    let packed = run.stage(Stage::Package, package(run, tested)).await?;
+    // Here will stand the check of the WAR against the standards of the house.
+    let dockerfile = run
+        .stage(Stage::Dockerfile, render_dockerfile(run, &source, &packed))
+        .await?;
+    let built = run.stage(Stage::Image, build_image(run, &packed, &dockerfile)).await?;
+    // Here will stand the boot check of the image.
+    let pushed = run.stage(Stage::Push, push_image(run, &built, &dockerfile)).await?;
+    Ok(Product::new(run, packed, dockerfile, built, pushed))
+}

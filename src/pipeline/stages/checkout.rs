@@ -1,0 +1,193 @@
+//! Checkout: the merge of the merge request's head into the target's tip, computed in the mirror, laid out in a directory.
+//!
+//! What would be on the target branch after the merge is what gets built: two merge requests that are each green alone
+//! can break the trunk together.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::clients::git::{Fetched, GitErrorKind, Merged};
+use crate::model::{Finding, Sha};
+use crate::pipeline::{Run, StageError};
+use crate::store::builds;
+
+/// How often a fetch is repeated while GitLab does not yet show the commit that its own hook named.
+const LAGGING: u32 = 5;
+const LAG: Duration = Duration::from_secs(1);
+
+/// The merge result on the worker's disk.
+#[derive(Debug)]
+pub(in crate::pipeline) struct Source {
+    /// Where it is.
+    pub directory: PathBuf,
+    /// The tip of the target branch that the head was merged with.
+    pub target_tip: Sha,
+    /// The tree of the merge result.
+    pub merge_tree: Sha,
+}
+
+pub(in crate::pipeline) async fn checkout(run: &Run) -> Result<Source, StageError> {
+    let mr = &run.build.merge_request;
+    let git = &run.parts.git;
+    run.say(&format!(
+        "Fetching {} of {} and its target {}",
+        mr.head.short(),
+        mr.project,
+        mr.target_branch
+    ));
+    let fetched = fetch(run).await?;
+    run.say(&format!(
+        "Fetched {} objects, {} bytes; {} is at {}",
+        fetched.objects, fetched.received_bytes, mr.target_branch, fetched.target_tip
+    ));
+    let (tree, commits) = match git.merge(mr.project_id, &mr.head, &fetched.target_tip).await? {
+        Merged::Tree { tree, commits, .. } => (tree, commits),
+        Merged::Conflict { files } => {
+            record(run, &fetched.target_tip, None).await?;
+            return Err(Finding::new(
+                "merge-conflict",
+                format!(
+                    "{} cannot be merged into {}: both changed {}",
+                    mr.source_branch,
+                    mr.target_branch,
+                    few(&files)
+                ),
+                format!(
+                    "Merge or rebase onto {} on your desk, resolve the conflicts and push.",
+                    mr.target_branch
+                ),
+            )
+            .with_detail(files)
+            .into());
+        }
+        Merged::Unrelated => {
+            record(run, &fetched.target_tip, None).await?;
+            return Err(Finding::new(
+                "no-common-history",
+                format!("{} and {} have no commit in common", mr.source_branch, mr.target_branch),
+                format!("Begin the branch anew from {}.", mr.target_branch),
+            )
+            .into());
+        }
+    };
+    record(run, &fetched.target_tip, Some(&tree)).await?;
+    builds::record_commits(&run.parts.pool, &run.claim, run.build.id, &commits).await?;
+    let directory = run.workspace.source();
+    let checkout = git.checkout(mr.project_id, &tree, &directory, &run.cancel).await?;
+    run.say(&format!(
+        "Merged {} ({} commits) into {}: tree {tree}, {} files",
+        mr.head.short(),
+        commits.len(),
+        fetched.target_tip.short(),
+        checkout.files
+    ));
+    incomplete(&checkout.submodules, &checkout.lfs_pointers, &checkout.outside_links)?;
+    run.note(format!("{} files", checkout.files));
+    Ok(Source {
+        directory,
+        target_tip: fetched.target_tip,
+        merge_tree: tree,
+    })
+}
+
+/// Fetches until the mirror holds the commit that the build is about; in the end GitLab's API decides.
+async fn fetch(run: &Run) -> Result<Fetched, StageError> {
+    let mr = &run.build.merge_request;
+    let git = &run.parts.git;
+    for attempt in 0..LAGGING {
+        if attempt > 0 {
+            run.say("GitLab does not show this commit yet; looking again");
+            tokio::time::sleep(LAG).await;
+        }
+        let fetched = git
+            .fetch(
+                &mr.project,
+                mr.project_id,
+                mr.iid,
+                &mr.target_branch,
+                &run.cancel,
+                run.teller(),
+            )
+            .await;
+        match fetched {
+            Ok(fetched) if fetched.head == mr.head => return Ok(fetched),
+            // An older commit of the same branch (a rebuild, or the hook of a newer push is on its way).
+            Ok(fetched) if git.has_commit(mr.project_id, &mr.head).await? => {
+                return still_wanted(run).await.map(|()| fetched);
+            }
+            Ok(_) => {}
+            Err(error) if error.kind() == GitErrorKind::NotFound && attempt + 1 < LAGGING => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    still_wanted(run).await?;
+    Err(StageError::world(format!(
+        "GitLab's API says that !{} is at {}, but its Git does not hand that commit out yet",
+        mr.iid, mr.head
+    )))
+}
+
+/// A person may build an old commit again; for everybody else the merge request's present head counts.
+async fn still_wanted(run: &Run) -> Result<(), StageError> {
+    let mr = &run.build.merge_request;
+    if run.build.trigger == crate::model::Trigger::Person {
+        return Ok(());
+    }
+    match run.parts.gitlab.merge_request(mr.project_id, mr.iid).await? {
+        (_, Some(now)) if now.head != mr.head => Err(StageError::Superseded(format!(
+            "GitLab says that !{} is at {} by now: a newer build follows",
+            mr.iid, now.head
+        ))),
+        _ => Ok(()),
+    }
+}
+
+async fn record(run: &Run, tip: &Sha, tree: Option<&Sha>) -> Result<(), StageError> {
+    let held = builds::record_source(&run.parts.pool, &run.claim, run.build.id, tip, tree).await?;
+    if held { Ok(()) } else { Err(StageError::Stopped) }
+}
+
+/// A tree that is not whole would give an image that is not whole.
+fn incomplete(submodules: &[String], lfs: &[String], links: &[String]) -> Result<(), StageError> {
+    let finding = if !submodules.is_empty() {
+        Finding::new(
+            "submodules",
+            format!(
+                "The repository has Git submodules, which are not fetched: {}",
+                few(submodules)
+            ),
+            "Put the content into the repository itself, or publish it as a Maven artifact.",
+        )
+        .with_detail(submodules.iter().cloned())
+    } else if !lfs.is_empty() {
+        Finding::new(
+            "lfs-pointers",
+            format!(
+                "{} file(s) are only pointers of Git LFS, their content is elsewhere: {}",
+                lfs.len(),
+                few(lfs)
+            ),
+            "Put the files into the repository itself, or publish them as a Maven artifact.",
+        )
+        .with_detail(lfs.iter().cloned())
+    } else if !links.is_empty() {
+        Finding::new(
+            "link-outside",
+            format!("A symbolic link leads out of the repository: {}", few(links)),
+            "Replace the link by the file itself.",
+        )
+        .with_detail(links.iter().cloned())
+    } else {
+        return Ok(());
+    };
+    Err(finding.into())
+}
+
+/// The first three names, and how many more there are.
+fn few(names: &[String]) -> String {
+    let shown = names.iter().take(3).cloned().collect::<Vec<_>>().join(", ");
+    match names.len() {
+        0..=3 => shown,
+        n => format!("{shown} and {} more", n - 3),
+    }
+}

@@ -1,0 +1,15 @@
+//! The stages, one a file, named by what they do.
+
+mod build_image;
+mod checkout;
+mod package;
+mod push_image;
+mod render_dockerfile;
+mod unit_test;
+
+pub(super) use build_image::build_image;
+pub(super) use checkout::{Source, checkout};
+pub(super) use package::{Packed, package};
+pub(super) use push_image::{Pushed, push_image};
+pub(super) use render_dockerfile::{Prepared, render_dockerfile};
+pub(super) use unit_test::{Tested, unit_test};

@@ -1,0 +1,107 @@
+//! Unit test: compile and run the tests in the build container, and understand what came of it.
+
+use std::path::PathBuf;
+
+use crate::maven::{Ended, diagnose, surefire, unsupported_build, world_fault};
+use crate::model::{Finding, TestReport};
+use crate::pipeline::build_container::Found;
+use crate::pipeline::maven_run::MavenRun;
+use crate::pipeline::stages::Source;
+use crate::pipeline::{Run, StageError, build_container};
+use crate::store::builds;
+
+/// Tests that are over, with Maven packaging already or done.
+pub(in crate::pipeline) struct Tested {
+    /// What the tests said.
+    pub report: TestReport,
+    /// The run of Maven that goes on.
+    pub maven: MavenRun,
+    /// What Maven left, if it has ended already.
+    pub ended: Option<Found>,
+}
+
+pub(in crate::pipeline) async fn unit_test(run: &Run, source: &Source) -> Result<Tested, StageError> {
+    let names: Vec<String> = std::fs::read_dir(&source.directory)?
+        .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+        .collect();
+    if let Some(finding) = unsupported_build(names.iter().map(String::as_str)) {
+        return Err(finding.into());
+    }
+    run.say(&format!(
+        "Preparing a container of {}",
+        run.pipeline.builder().image.as_str()
+    ));
+    let container = build_container::create(run, &source.directory).await?;
+    let mut maven = MavenRun::start(run, container, &source.directory);
+    if maven.tests_over().await {
+        let found = build_container::look(&maven.container).await?;
+        let report = read_found(run, &maven, &found).await?;
+        record(run, &report, &[]).await?;
+        return Ok(Tested {
+            report,
+            maven,
+            ended: None,
+        });
+    }
+    let ended = maven.ended(run).await?;
+    let (report, found) = understand(run, &maven, &ended).await?;
+    Ok(Tested {
+        report,
+        maven,
+        ended: Some(found),
+    })
+}
+
+/// Reads the reports of a Maven run that is over, records them, and says what is wrong if something is.
+pub(in crate::pipeline) async fn understand(
+    run: &Run,
+    maven: &MavenRun,
+    ended: &Ended,
+) -> Result<(TestReport, Found), StageError> {
+    let (report, found) = if let Ended::Code(_) = ended {
+        let found = build_container::look(&maven.container).await?;
+        (read_found(run, maven, &found).await?, found)
+    } else {
+        // In a container that was killed nothing can be looked for: all of it is gone through.
+        let directory = run.workspace.empty_reports().await?;
+        build_container::fetch_reports(run, &maven.container, &directory).await?;
+        (read(directory).await?, Found::default())
+    };
+    let red = report.counts.failed + report.counts.errors > 0;
+    record(run, &report, &[]).await?;
+    if !red
+        && let Ended::Code(code) = ended
+        && *code != 0
+        && let Some(fault) = maven.console(world_fault)
+    {
+        return Err(StageError::world(fault));
+    }
+    let remarks = maven.console(|console| diagnose(ended, console, &report, run.pipeline.tests.required))?;
+    record(run, &report, &remarks).await?;
+    for remark in &remarks {
+        run.say(&format!("NOTE: {}", remark.title));
+    }
+    Ok((report, found))
+}
+
+async fn read_found(run: &Run, maven: &MavenRun, found: &Found) -> Result<TestReport, StageError> {
+    let directory = run.workspace.empty_reports().await?;
+    build_container::fetch_found_reports(run, &maven.container, &found.reports, &directory).await?;
+    read(directory).await
+}
+
+async fn read(directory: PathBuf) -> Result<TestReport, StageError> {
+    let read = tokio::task::spawn_blocking(move || surefire::read_directory(&directory)).await;
+    Ok(read.map_err(|error| StageError::world(format!("reading the test reports broke: {error}")))??)
+}
+
+async fn record(run: &Run, report: &TestReport, remarks: &[Finding]) -> Result<(), StageError> {
+    let counts = report.counts;
+    run.note(match (counts.failed + counts.errors, counts.skipped) {
+        (0, 0) => format!("{} tests", counts.run),
+        (0, skipped) => format!("{} tests, {skipped} skipped", counts.run),
+        (red, _) => format!("{red} of {} tests failed", counts.run),
+    });
+    let held = builds::record_tests(&run.parts.pool, &run.claim, run.build.id, report, remarks).await?;
+    if held { Ok(()) } else { Err(StageError::Stopped) }
+}

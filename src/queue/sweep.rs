@@ -1,0 +1,56 @@
+//! What dead workers left is removed: at start and from time to time.
+
+use std::collections::HashSet;
+
+use super::Workers;
+use crate::store::jobs;
+
+impl Workers {
+    pub(super) async fn sweep(&self) {
+        while !self.stop.is_cancelled() {
+            self.sweep_once().await;
+            tokio::select! {
+                () = self.stop.cancelled() => return,
+                () = tokio::time::sleep(self.parts.config.worker.sweep_interval) => {}
+            }
+        }
+    }
+
+    /// First what is there, then who is alive: whatever began in between is not mistaken for something left over.
+    async fn sweep_once(&self) {
+        let leftovers = self.parts.engine.leftovers(&self.installation).await;
+        let workspaces = self.parts.workspaces.list().await;
+        let alive: HashSet<_> = match jobs::living_builds(&self.parts.pool).await {
+            Ok(alive) => alive.into_iter().collect(),
+            Err(error) => {
+                tracing::warn!(%error, "nothing is swept: the database is away");
+                return;
+            }
+        };
+        for leftover in known(leftovers, "the engine") {
+            if alive.contains(&(leftover.owner.build, leftover.owner.attempt)) {
+                continue;
+            }
+            match self.parts.engine.remove(&leftover).await {
+                Ok(()) => tracing::info!(name = leftover.name, build = %leftover.owner.build, "swept away"),
+                Err(error) => tracing::warn!(name = leftover.name, %error, "not swept away; tried again later"),
+            }
+        }
+        for (build, attempt, workspace) in known(workspaces, "the disk") {
+            if alive.contains(&(build, attempt)) {
+                continue;
+            }
+            match workspace.remove().await {
+                Ok(()) => tracing::info!(%build, attempt, "workspace swept away"),
+                Err(error) => tracing::warn!(%build, %error, "workspace not swept away; tried again later"),
+            }
+        }
+    }
+}
+
+fn known<T, E: std::fmt::Display>(found: Result<Vec<T>, E>, place: &str) -> Vec<T> {
+    found.unwrap_or_else(|error| {
+        tracing::warn!(%error, "nothing is swept on {place}");
+        Vec::new()
+    })
+}

@@ -1,0 +1,193 @@
+//! Tables `mail`, `told_status` and `told_note`: what people and GitLab were told.
+//!
+//! A mail is one row a recipient, written together with the result. Status and note are kept by level, not by edge:
+//! the job says "look again", the worker compares what is with what was told last. However often a job is repeated,
+//! nothing is told twice.
+
+use std::fmt;
+use std::str::FromStr;
+
+use sqlx::PgExecutor;
+
+use super::{Result, decode};
+use crate::model::{BuildId, BuildState, Invalid, ProjectId};
+
+/// Subject of a job of the lane `notify`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Subject {
+    /// One mail, by its row.
+    Mail(i64),
+    /// The commit status of a build.
+    Status(BuildId),
+    /// The note on a merge request.
+    Note(ProjectId, i64),
+}
+
+impl fmt::Display for Subject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Mail(id) => write!(f, "mail:{id}"),
+            Self::Status(build) => write!(f, "status:{build}"),
+            Self::Note(project, iid) => write!(f, "note:{project}!{iid}"),
+        }
+    }
+}
+
+impl FromStr for Subject {
+    type Err = Invalid;
+    fn from_str(s: &str) -> std::result::Result<Self, Invalid> {
+        let parsed = match s.split_once(':') {
+            Some(("mail", id)) => id.parse().ok().map(Self::Mail),
+            Some(("status", id)) => id.parse().ok().map(|id| Self::Status(BuildId(id))),
+            Some(("note", rest)) => rest
+                .split_once('!')
+                .and_then(|(project, iid)| Some(Self::Note(ProjectId(project.parse().ok()?), iid.parse().ok()?))),
+            _ => None,
+        };
+        parsed.ok_or_else(|| Invalid {
+            what: "notice",
+            value: s.to_owned(),
+            expected: "mail:<id>, status:<build> or note:<project>!<iid>",
+        })
+    }
+}
+
+/// A mail of the outbox.
+#[derive(Debug, Clone)]
+pub struct MailRow {
+    /// Its row.
+    pub id: i64,
+    /// What it tells of.
+    pub build: BuildId,
+    /// To whom.
+    pub recipient: String,
+    /// `Message-ID`, the same at each try.
+    pub message_id: String,
+}
+
+/// Writes a mail; `None`: this recipient already has one for this build.
+pub async fn add_mail(
+    db: impl PgExecutor<'_>,
+    build: BuildId,
+    recipient: &str,
+    message_id: &str,
+) -> Result<Option<i64>> {
+    sqlx::query_scalar!(
+        "insert into mail (build_id, recipient, message_id) values ($1, $2, $3)
+         on conflict (build_id, recipient) do nothing returning id",
+        build.0,
+        recipient,
+        message_id,
+    )
+    .fetch_optional(db)
+    .await
+}
+
+/// A mail that is not yet sent.
+pub async fn unsent_mail(db: impl PgExecutor<'_>, id: i64) -> Result<Option<MailRow>> {
+    let row = sqlx::query!(
+        "select id, build_id, recipient, message_id from mail where id = $1 and sent_at is null and refused is null",
+        id,
+    )
+    .fetch_optional(db)
+    .await?;
+    Ok(row.map(|row| MailRow {
+        id: row.id,
+        build: BuildId(row.build_id),
+        recipient: row.recipient,
+        message_id: row.message_id,
+    }))
+}
+
+/// The mail is sent, or refused for good.
+pub async fn mail_done(db: impl PgExecutor<'_>, id: i64, refused: Option<&str>) -> Result<()> {
+    sqlx::query!(
+        "update mail set sent_at = case when $2::text is null then now() end, refused = $2 where id = $1",
+        id,
+        refused,
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// The mails of a build: recipient, whether it is sent, what refused it.
+pub async fn mails_of_build(db: impl PgExecutor<'_>, build: BuildId) -> Result<Vec<(String, bool, Option<String>)>> {
+    let rows = sqlx::query!(
+        r#"select recipient, sent_at is not null as "sent!", refused from mail where build_id = $1 order by id"#,
+        build.0,
+    )
+    .fetch_all(db)
+    .await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| (row.recipient, row.sent, row.refused))
+        .collect())
+}
+
+/// The state that GitLab was told last of this build.
+pub async fn told_status(db: impl PgExecutor<'_>, build: BuildId) -> Result<Option<BuildState>> {
+    let state = sqlx::query_scalar!("select state from told_status where build_id = $1", build.0)
+        .fetch_optional(db)
+        .await?;
+    state.map(|state| decode("told_status.state", &state)).transpose()
+}
+
+/// GitLab was told, or refused for good.
+pub async fn set_told_status(
+    db: impl PgExecutor<'_>,
+    build: BuildId,
+    state: BuildState,
+    refused: Option<&str>,
+) -> Result<()> {
+    sqlx::query!(
+        "insert into told_status (build_id, state, refused) values ($1, $2, $3)
+         on conflict (build_id) do update set state = excluded.state, refused = excluded.refused, told_at = now()",
+        build.0,
+        state.as_str(),
+        refused,
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// The note of a merge request: its number at GitLab and the checksum of its text.
+pub async fn told_note(
+    db: impl PgExecutor<'_>,
+    project: ProjectId,
+    iid: i64,
+) -> Result<Option<(Option<i64>, Option<String>)>> {
+    let row = sqlx::query!(
+        "select note_id, body_sha256 from told_note where project_id = $1 and iid = $2",
+        project.0,
+        iid,
+    )
+    .fetch_optional(db)
+    .await?;
+    Ok(row.map(|row| (row.note_id, row.body_sha256)))
+}
+
+/// The note was written, or refused for good.
+pub async fn set_told_note(
+    db: impl PgExecutor<'_>,
+    project: ProjectId,
+    iid: i64,
+    note: Option<i64>,
+    body_sha256: Option<&str>,
+    refused: Option<&str>,
+) -> Result<()> {
+    sqlx::query!(
+        "insert into told_note (project_id, iid, note_id, body_sha256, refused) values ($1, $2, $3, $4, $5)
+         on conflict (project_id, iid) do update set note_id = coalesce(excluded.note_id, told_note.note_id),
+             body_sha256 = excluded.body_sha256, refused = excluded.refused, told_at = now()",
+        project.0,
+        iid,
+        note,
+        body_sha256,
+        refused,
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}

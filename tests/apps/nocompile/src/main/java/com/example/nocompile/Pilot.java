@@ -1,0 +1,4 @@
+package com.example.nocompile;
+
+/** Brings ships in. */
+public record Pilot(String name) {}

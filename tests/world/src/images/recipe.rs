@@ -1,0 +1,97 @@
+//! `images.toml`, and the hash by which a changed entry is noticed.
+
+use anyhow::{Context, Result};
+use serde::{Deserialize, Serialize};
+use tokio::process::Command;
+
+use crate::process::run_with_input;
+
+/// Raised by whoever changes how images are made, so that kept ones are made anew.
+const MAKER: u32 = 1;
+
+/// The whole file.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Recipe {
+    pub base: Base,
+    #[serde(rename = "image")]
+    pub images: Vec<Image>,
+}
+
+/// The root file system below all images.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Base {
+    pub suite: String,
+    pub packages: Vec<String>,
+    /// Paths that dpkg does not unpack.
+    pub exclude: Vec<String>,
+    /// Shell, before the packages are installed; `$1` is the root.
+    pub before: String,
+    /// Shell, after that.
+    pub after: String,
+    #[serde(skip)]
+    pub hash: String,
+}
+
+/// One image: an archive from Maven Central on top of the base.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Image {
+    pub repository: String,
+    pub tag: String,
+    pub archive: Archive,
+    pub build: Build,
+    #[serde(skip)]
+    pub hash: String,
+}
+
+/// A tar.gz with one folder inside.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Archive {
+    /// Below the root of a Maven repository.
+    pub path: String,
+    pub sha512: String,
+}
+
+/// How the image is made of it.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Build {
+    /// Everything after `FROM`; the unpacked archive is the folder `archive` of the context.
+    pub dockerfile: String,
+}
+
+impl Recipe {
+    /// The file that stands beside this crate.
+    pub async fn load() -> Result<Self> {
+        let mut recipe: Self = toml::from_str(include_str!("../../images.toml")).context("tests/world/images.toml")?;
+        let machine = std::env::consts::ARCH;
+        recipe.base.hash = hash(&format!("{MAKER} {machine}\n{}", serde_json::to_string(&recipe.base)?)).await?;
+        for image in &mut recipe.images {
+            image.hash = hash(&format!("{}\n{}", recipe.base.hash, serde_json::to_string(image)?)).await?;
+        }
+        Ok(recipe)
+    }
+}
+
+impl Base {
+    /// The name of the imported root file system in the engine.
+    pub fn reference(&self) -> String {
+        format!("seaworthy-world/base:{}", self.hash)
+    }
+}
+
+impl Image {
+    /// `library/maven:3.9-eclipse-temurin-17`.
+    pub fn name(&self) -> String {
+        format!("{}:{}", self.repository, self.tag)
+    }
+}
+
+/// The first 16 digits of the SHA-256.
+async fn hash(text: &str) -> Result<String> {
+    let printed = run_with_input(&mut Command::new("sha256sum"), text.as_bytes()).await?;
+    Ok(printed.chars().take(16).collect())
+}

@@ -25,23 +25,82 @@ const TABLE: &[(&str, &[&str])] = &[
     ("clients", &["model", "config"]),
     ("webhook", &["model", "config", "store", "wake"]),
     ("intake", &["model", "config", "definition", "store", "clients"]),
-    ("notify", &["model", "ansi", "config", "definition", "store", "wake", "build_log", "clients"]),
-    ("web", &["model", "ansi", "wire", "config", "definition", "store", "wake", "build_log", "webhook"]),
+    (
+        "notify",
+        &[
+            "model",
+            "ansi",
+            "config",
+            "definition",
+            "store",
+            "wake",
+            "build_log",
+            "clients",
+        ],
+    ),
+    (
+        "web",
+        &[
+            "model",
+            "ansi",
+            "wire",
+            "config",
+            "definition",
+            "store",
+            "wake",
+            "build_log",
+            "webhook",
+        ],
+    ),
     (
         "pipeline",
-        &["model", "config", "definition", "dockerfile", "maven", "store", "wake", "build_log", "clients"],
+        &[
+            "model",
+            "config",
+            "definition",
+            "dockerfile",
+            "maven",
+            "store",
+            "wake",
+            "build_log",
+            "clients",
+        ],
     ),
     (
         "queue",
         &[
-            "model", "config", "definition", "store", "wake", "build_log", "clients", "intake", "notify", "pipeline",
+            "model",
+            "config",
+            "definition",
+            "store",
+            "wake",
+            "build_log",
+            "clients",
+            "intake",
+            "notify",
+            "pipeline",
         ],
     ),
     (
         "cli",
         &[
-            "model", "ansi", "wire", "config", "definition", "dockerfile", "maven", "store", "wake", "build_log",
-            "clients", "webhook", "intake", "notify", "web", "pipeline", "queue",
+            "model",
+            "ansi",
+            "wire",
+            "config",
+            "definition",
+            "dockerfile",
+            "maven",
+            "store",
+            "wake",
+            "build_log",
+            "clients",
+            "webhook",
+            "intake",
+            "notify",
+            "web",
+            "pipeline",
+            "queue",
         ],
     ),
 ];
@@ -57,8 +116,16 @@ const FENCED_CRATES: &[(&str, &str)] = &[
 ];
 
 /// What a module of nouns has no use for.
-const NOT_IN_MODEL: &[&str] =
-    &["async fn", "tokio::", "std::fs", "std::net", "std::env", "Utc::now", "SystemTime", "Instant::now"];
+const NOT_IN_MODEL: &[&str] = &[
+    "async fn",
+    "tokio::",
+    "std::fs",
+    "std::net",
+    "std::env",
+    "Utc::now",
+    "SystemTime",
+    "Instant::now",
+];
 
 const LONGEST: usize = 450;
 
@@ -78,12 +145,21 @@ fn the_table_has_no_cycle_and_no_gap() {
     for (at, (module, allowed)) in TABLE.iter().enumerate() {
         for import in *allowed {
             let stands_above = TABLE[..at].iter().any(|(above, _)| above == import);
-            assert!(stands_above, "{module} may import {import}, which does not stand above it");
+            assert!(
+                stands_above,
+                "{module} may import {import}, which does not stand above it"
+            );
         }
     }
     let lib = std::fs::read_to_string(root().join("src/lib.rs")).expect("src/lib.rs is there");
-    for module in lib.lines().filter_map(|line| line.strip_prefix("pub mod ")?.strip_suffix(';')) {
-        assert!(row(module).is_some(), "src/lib.rs has `pub mod {module};`, which has no row in tests/architecture.rs");
+    for module in lib
+        .lines()
+        .filter_map(|line| line.strip_prefix("pub mod ")?.strip_suffix(';'))
+    {
+        assert!(
+            row(module).is_some(),
+            "src/lib.rs has `pub mod {module};`, which has no row in tests/architecture.rs"
+        );
     }
 }
 
@@ -91,22 +167,41 @@ fn the_table_has_no_cycle_and_no_gap() {
 fn the_table_in_the_documentation_is_the_same() {
     let text = std::fs::read_to_string(root().join("ARCHITECTURE.md")).expect("ARCHITECTURE.md is there");
     for (module, allowed) in TABLE {
-        let imports = if allowed.is_empty() { "nothing".to_owned() } else { allowed.join(", ") };
+        let imports = if allowed.is_empty() {
+            "nothing".to_owned()
+        } else {
+            allowed.join(", ")
+        };
         let line = format!("| `{module}` | {imports} |");
-        assert!(text.contains(&line), "ARCHITECTURE.md lacks the line of the table of imports:\n{line}");
+        assert!(
+            text.contains(&line),
+            "ARCHITECTURE.md lacks the line of the table of imports:\n{line}"
+        );
     }
 }
 
 #[test]
 fn sql_is_in_the_store_alone() {
-    let wrong = places(&product(), |source| !source.path.starts_with("src/store/"), &["sqlx::query", "QueryBuilder"]);
-    assert!(wrong.is_empty(), "SQL belongs into src/store, one file a table:\n{}", wrong.join("\n"));
+    let wrong = places(
+        &product(),
+        |source| !source.path.starts_with("src/store/"),
+        &["sqlx::query", "QueryBuilder"],
+    );
+    assert!(
+        wrong.is_empty(),
+        "SQL belongs into src/store, one file a table:\n{}",
+        wrong.join("\n")
+    );
 }
 
 #[test]
 fn the_model_has_no_io_no_async_and_no_clock() {
     let wrong = places(&product(), |source| source.path.starts_with("src/model/"), NOT_IN_MODEL);
-    assert!(wrong.is_empty(), "src/model holds nouns; time and the world are arguments:\n{}", wrong.join("\n"));
+    assert!(
+        wrong.is_empty(),
+        "src/model holds nouns; time and the world are arguments:\n{}",
+        wrong.join("\n")
+    );
 }
 
 #[test]
@@ -125,7 +220,11 @@ fn every_file_says_what_it_is_for() {
         .filter(|source| !source.text.starts_with("//! "))
         .map(|source| source.path)
         .collect();
-    assert!(silent.is_empty(), "these files do not open with `//! `:\n{}", silent.join("\n"));
+    assert!(
+        silent.is_empty(),
+        "these files do not open with `//! `:\n{}",
+        silent.join("\n")
+    );
 }
 
 #[test]
@@ -137,13 +236,25 @@ fn no_file_is_a_home_of_many_nouns() {
             (lines > LONGEST).then(|| format!("{}: {lines} lines above its tests", source.path))
         })
         .collect();
-    assert!(long.is_empty(), "a file has at most {LONGEST} lines; split it by its nouns:\n{}", long.join("\n"));
+    assert!(
+        long.is_empty(),
+        "a file has at most {LONGEST} lines; split it by its nouns:\n{}",
+        long.join("\n")
+    );
 }
 
 #[test]
 fn nothing_is_unwrapped_and_nothing_left_to_do() {
-    let wrong = places(&product(), |source| !source.is_test(), &[".unwrap()", "todo!(", "unimplemented!(", "dbg!("]);
-    assert!(wrong.is_empty(), "say the invariant with `expect`, or handle the error:\n{}", wrong.join("\n"));
+    let wrong = places(
+        &product(),
+        |source| !source.is_test(),
+        &[".unwrap()", "todo!(", "unimplemented!(", "dbg!("],
+    );
+    assert!(
+        wrong.is_empty(),
+        "say the invariant with `expect`, or handle the error:\n{}",
+        wrong.join("\n")
+    );
 }
 
 #[test]
@@ -154,17 +265,43 @@ fn a_forbidden_import_is_seen_in_every_spelling() {
                 const S: &str = \"crate::cli\"; // crate::cli\n\
                 fn f<'a>(c: char) -> bool { c == '\"' || crate::queue::x() }\n";
     let source = Source::new("src/clients/git/mod.rs".to_owned(), text.to_owned());
-    let found: Vec<(usize, String)> =
-        source.paths().into_iter().map(|(line, path)| (line, path.join("::"))).collect();
-    let expected = [(2, "model::Build"), (2, "store::self"), (2, "store::builds"), (3, "pipeline"), (5, "queue::x")];
+    let found: Vec<(usize, String)> = source
+        .paths()
+        .into_iter()
+        .map(|(line, path)| (line, path.join("::")))
+        .collect();
+    let expected = [
+        (2, "model::Build"),
+        (2, "store::self"),
+        (2, "store::builds"),
+        (3, "pipeline"),
+        (5, "queue::x"),
+    ];
     assert_eq!(found, expected.map(|(line, path)| (line, path.to_owned())));
     let told = forbidden_imports(&source);
-    assert_eq!(told.len(), 4, "store twice, pipeline and queue are forbidden to a client: {told:?}");
+    assert_eq!(
+        told.len(),
+        4,
+        "store twice, pipeline and queue are forbidden to a client: {told:?}"
+    );
     assert!(told[0].starts_with("src/clients/git/mod.rs:2: "), "{}", told[0]);
-    let neighbour = Source::new("src/clients/git/links.rs".to_owned(), "use super::super::engine::X;".to_owned());
-    assert_eq!(forbidden_imports(&neighbour).len(), 1, "a client must not know another one");
-    let shared = Source::new("src/clients/git/links.rs".to_owned(), "use crate::clients::http;".to_owned());
-    assert!(forbidden_imports(&shared).is_empty(), "what clients share may be imported");
+    let neighbour = Source::new(
+        "src/clients/git/links.rs".to_owned(),
+        "use super::super::engine::X;".to_owned(),
+    );
+    assert_eq!(
+        forbidden_imports(&neighbour).len(),
+        1,
+        "a client must not know another one"
+    );
+    let shared = Source::new(
+        "src/clients/git/links.rs".to_owned(),
+        "use crate::clients::http;".to_owned(),
+    );
+    assert!(
+        forbidden_imports(&shared).is_empty(),
+        "what clients share may be imported"
+    );
 }
 
 /// The imports of a file that the table does not allow.
@@ -187,7 +324,10 @@ fn forbidden_imports(source: &Source) -> Vec<String> {
                 || other.is_some_and(|other| root().join(format!("src/clients/{other}.rs")).is_file());
             match other {
                 Some(other) if is_client && mine != Some(other) && !SHARED_CLIENTS.contains(&other.as_str()) => {
-                    format!("a client must not import another one ({other}); shared are {}", SHARED_CLIENTS.join(", "))
+                    format!(
+                        "a client must not import another one ({other}); shared are {}",
+                        SHARED_CLIENTS.join(", ")
+                    )
                 }
                 _ => continue,
             }
@@ -219,9 +359,8 @@ fn places(sources: &[Source], wanted: impl Fn(&Source) -> bool, needles: &[&str]
 /// Is the text there, and not as the tail of a longer word?
 fn mentions(line: &str, needle: &str) -> bool {
     let word = |c: char| c.is_alphanumeric() || c == '_';
-    line.match_indices(needle).any(|(at, _)| {
-        !needle.starts_with(word) || !line[..at].ends_with(word)
-    })
+    line.match_indices(needle)
+        .any(|(at, _)| !needle.starts_with(word) || !line[..at].ends_with(word))
 }
 
 fn root() -> PathBuf {

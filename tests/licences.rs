@@ -20,7 +20,11 @@ fn every_linked_crate_has_a_licence_that_is_allowed() {
             Err(why) => wrong.push(format!("{name}: {licence:?} {why}")),
         }
     }
-    assert!(wrong.is_empty(), "not in [licenses] of deny.toml:\n{}", wrong.join("\n"));
+    assert!(
+        wrong.is_empty(),
+        "not in [licenses] of deny.toml:\n{}",
+        wrong.join("\n")
+    );
 }
 
 #[test]
@@ -41,11 +45,22 @@ fn nothing_that_is_banned_is_linked() {
 #[test]
 fn an_expression_is_read_as_spdx_says() {
     let allowed = BTreeSet::from(["MIT", "ISC"]);
-    for yes in ["MIT", "GPL-3.0 OR MIT", "Apache-2.0/MIT", "(GPL-3.0 OR ISC) AND MIT", "MIT WITH some-exception OR MIT"] {
+    for yes in [
+        "MIT",
+        "GPL-3.0 OR MIT",
+        "Apache-2.0/MIT",
+        "(GPL-3.0 OR ISC) AND MIT",
+        "MIT WITH some-exception OR MIT",
+    ] {
         assert_eq!(is_allowed(yes, &allowed), Ok(true), "{yes}");
     }
     // AND binds stronger than OR; an exception makes another licence.
-    for no in ["GPL-3.0", "MIT AND GPL-3.0", "GPL-3.0 OR MIT AND GPL-2.0", "MIT WITH some-exception"] {
+    for no in [
+        "GPL-3.0",
+        "MIT AND GPL-3.0",
+        "GPL-3.0 OR MIT AND GPL-2.0",
+        "MIT WITH some-exception",
+    ] {
         assert_eq!(is_allowed(no, &allowed), Ok(false), "{no}");
     }
     for broken in ["", "MIT OR", "(MIT", "MIT ISC"] {
@@ -55,11 +70,18 @@ fn an_expression_is_read_as_spdx_says() {
 
 fn rules() -> toml::Table {
     let file = concat!(env!("CARGO_MANIFEST_DIR"), "/deny.toml");
-    std::fs::read_to_string(file).expect("deny.toml is there").parse().expect("deny.toml is TOML")
+    std::fs::read_to_string(file)
+        .expect("deny.toml is there")
+        .parse()
+        .expect("deny.toml is TOML")
 }
 
 fn texts(list: &toml::Value) -> BTreeSet<&str> {
-    list.as_array().expect("a list").iter().map(|text| text.as_str().expect("of texts")).collect()
+    list.as_array()
+        .expect("a list")
+        .iter()
+        .map(|text| text.as_str().expect("of texts"))
+        .collect()
 }
 
 /// The packages that the program is made of on this machine's kind, by `name version`: normal and build dependencies of
@@ -68,19 +90,34 @@ fn linked() -> BTreeMap<String, Value> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let platform = format!("{}-unknown-linux-gnu", std::env::consts::ARCH);
     let output = Command::new(cargo)
-        .args(["metadata", "--format-version=1", "--locked", "--filter-platform", &platform])
+        .args([
+            "metadata",
+            "--format-version=1",
+            "--locked",
+            "--filter-platform",
+            &platform,
+        ])
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .output()
         .expect("cargo can be run");
-    assert!(output.status.success(), "cargo metadata: {}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "cargo metadata: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     let metadata: Value = serde_json::from_slice(&output.stdout).expect("cargo metadata writes JSON");
     let by_id = |list: &Value| -> BTreeMap<String, Value> {
         let entries = list.as_array().expect("a list").iter();
-        entries.map(|entry| (entry["id"].as_str().expect("an id").to_owned(), entry.clone())).collect()
+        entries
+            .map(|entry| (entry["id"].as_str().expect("an id").to_owned(), entry.clone()))
+            .collect()
     };
     let (packages, nodes) = (by_id(&metadata["packages"]), by_id(&metadata["resolve"]["nodes"]));
-    let mut waiting: Vec<String> =
-        packages.iter().filter(|(_, package)| package["name"] == "seaworthy").map(|(id, _)| id.clone()).collect();
+    let mut waiting: Vec<String> = packages
+        .iter()
+        .filter(|(_, package)| package["name"] == "seaworthy")
+        .map(|(id, _)| id.clone())
+        .collect();
     let mut seen = BTreeSet::new();
     while let Some(id) = waiting.pop() {
         if !seen.insert(id.clone()) {
@@ -93,11 +130,21 @@ fn linked() -> BTreeMap<String, Value> {
             }
         }
     }
-    assert!(seen.len() > 100, "the program is made of more crates than {}", seen.len());
+    assert!(
+        seen.len() > 100,
+        "the program is made of more crates than {}",
+        seen.len()
+    );
     let name = |package: &Value| {
-        format!("{} {}", package["name"].as_str().expect("a name"), package["version"].as_str().expect("a version"))
+        format!(
+            "{} {}",
+            package["name"].as_str().expect("a name"),
+            package["version"].as_str().expect("a version")
+        )
     };
-    seen.into_iter().map(|id| (name(&packages[&id]), packages[&id].clone())).collect()
+    seen.into_iter()
+        .map(|id| (name(&packages[&id]), packages[&id].clone()))
+        .collect()
 }
 
 /// Is an SPDX expression satisfied by the licences that are allowed? `/` is the old spelling of `OR`.
@@ -133,7 +180,10 @@ fn one(words: &mut Words<'_>, allowed: &BTreeSet<&str>) -> Result<bool, &'static
     match words.next() {
         Some("(") => {
             let satisfied = any_of(words, allowed)?;
-            words.next_if_eq(&")").map(|_| satisfied).ok_or("lacks a closing bracket")
+            words
+                .next_if_eq(&")")
+                .map(|_| satisfied)
+                .ok_or("lacks a closing bracket")
         }
         None | Some(")" | "OR" | "AND" | "WITH") => Err("lacks a licence"),
         Some(name) if words.next_if_eq(&"WITH").is_some() => {

@@ -7,5 +7,4 @@ mod engine_registry;
 mod git_client;
 mod house;
 mod licences;
-mod payloads;
 mod road;

@@ -57,7 +57,7 @@ impl Workers {
             return Ok(());
         };
         stages::abandon(&parts.pool, id, build.attempt, StageState::Errored).await?;
-        outbox::announce(&parts.pool, &build.merge_request, id).await?;
+        outbox::announce(&mut *parts.pool.acquire().await?, &build.merge_request, id).await?;
         parts.hub.tell(Event::Build(id));
         parts.hub.tell(Event::Job(jobs::Lane::Notify));
         let log = build_log::Writer::open(

@@ -31,7 +31,11 @@ pub fn sources(root: &Path, below: &Path) -> Vec<Source> {
         .into_iter()
         .map(|file| {
             let text = std::fs::read_to_string(&file).expect("a source file is UTF-8");
-            let path = file.strip_prefix(root).expect("it is below the root").to_str().expect("names are ASCII");
+            let path = file
+                .strip_prefix(root)
+                .expect("it is below the root")
+                .to_str()
+                .expect("names are ASCII");
             Source::new(path.to_owned(), text)
         })
         .collect()
@@ -55,15 +59,19 @@ impl Source {
     /// Lines above the inline tests; all of them if there are none.
     pub fn product_lines(&self) -> usize {
         let lines: Vec<&str> = self.code.lines().collect();
-        let tests = lines.windows(2).position(|two| {
-            two[0] == "#[cfg(test)]" && two[1].starts_with("mod ") && two[1].trim_end().ends_with('{')
-        });
+        let tests = lines
+            .windows(2)
+            .position(|two| two[0] == "#[cfg(test)]" && two[1].starts_with("mod ") && two[1].trim_end().ends_with('{'));
         tests.unwrap_or(lines.len())
     }
 
     /// `src/clients/git/mod.rs` → `["clients", "git"]`.
     pub fn module(&self) -> Vec<String> {
-        let inside = self.path.strip_prefix("src/").unwrap_or(&self.path).trim_end_matches(".rs");
+        let inside = self
+            .path
+            .strip_prefix("src/")
+            .unwrap_or(&self.path)
+            .trim_end_matches(".rs");
         let mut module: Vec<String> = inside.split('/').map(str::to_owned).collect();
         if module.last().is_some_and(|last| last == "mod") {
             module.pop();
@@ -124,16 +132,24 @@ fn tree(text: &str) -> (Vec<Vec<String>>, usize) {
         }
         return (all, blanks + at + 1);
     }
-    let end = body.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(body.len());
+    let end = body
+        .find(|c: char| !c.is_alphanumeric() && c != '_')
+        .unwrap_or(body.len());
     let name = body[..end].to_owned();
     let Some(further) = body[end..].strip_prefix("::") else {
-        return (if name.is_empty() { Vec::new() } else { vec![vec![name]] }, blanks + end);
+        return (
+            if name.is_empty() { Vec::new() } else { vec![vec![name]] },
+            blanks + end,
+        );
     };
     let (below, used) = tree(further);
     let paths = if below.is_empty() {
         vec![vec![name]]
     } else {
-        below.into_iter().map(|tail| std::iter::once(name.clone()).chain(tail).take(2).collect()).collect()
+        below
+            .into_iter()
+            .map(|tail| std::iter::once(name.clone()).chain(tail).take(2).collect())
+            .collect()
     };
     (paths, blanks + end + 2 + used)
 }
@@ -184,7 +200,10 @@ fn block_comment(text: &str) -> usize {
 /// Length of `r"…"`, `r#"…"#` and their byte forms, whose `r` is no end of a word.
 fn raw_string(text: &str, before: &str) -> Option<usize> {
     let body = text.strip_prefix('r')?;
-    let inside_a_word = before.strip_suffix('b').unwrap_or(before).ends_with(|c: char| c.is_alphanumeric() || c == '_');
+    let inside_a_word = before
+        .strip_suffix('b')
+        .unwrap_or(before)
+        .ends_with(|c: char| c.is_alphanumeric() || c == '_');
     let hashes = body.len() - body.trim_start_matches('#').len();
     if inside_a_word || !body[hashes..].starts_with('"') {
         return None;

@@ -288,6 +288,22 @@ impl House {
             .expect("the mails arrive")
     }
 
+    /// Waits until everything that is to be told is told.
+    pub async fn settled(&self) {
+        let wait = async {
+            while store::jobs::count(&self.pool, store::jobs::Lane::Notify)
+                .await
+                .unwrap_or(1)
+                > 0
+            {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(60), wait)
+            .await
+            .expect("everything is told");
+    }
+
     /// Names of what builds of this house left on the engine.
     pub async fn leftovers(&self) -> Vec<String> {
         let installation = store::installation(&self.pool).await.expect("an installation");

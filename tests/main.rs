@@ -8,4 +8,5 @@ mod findings;
 mod git_client;
 mod house;
 mod licences;
+mod notify;
 mod road;

@@ -10,7 +10,7 @@ use super::{Notifier, NotifyError, is_final, words};
 use crate::model::{BuildState, Digest, Finding, ProjectId};
 use crate::store::builds::{self, BuildRecord};
 use crate::store::images::{self, ImageRecord};
-use crate::store::{StoreError, notices};
+use crate::store::notices;
 
 /// Earlier builds that are listed below the newest one.
 const EARLIER: usize = 5;
@@ -49,7 +49,7 @@ impl Notifier {
             }
         };
         notices::set_told_note(&mut *tx, project, iid, note, Some(sum.as_str()), refused.as_deref()).await?;
-        Ok(tx.commit().await.map_err(StoreError::from)?)
+        Ok(tx.commit().await?)
     }
 }
 

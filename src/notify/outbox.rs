@@ -7,11 +7,12 @@ use sha2::{Digest as _, Sha256};
 use sqlx::{PgConnection, PgTransaction};
 
 use super::{Notifier, NotifyError};
+use crate::clients::mailer::split_address;
 use crate::model::{BuildId, BuildState, Commit, MergeRequest};
+use crate::store::Result;
 use crate::store::builds::{self, BuildRecord};
 use crate::store::jobs::{self, Lane};
 use crate::store::notices::{self, Subject};
-use crate::store::{Result, StoreError};
 
 /// Asks for the commit status and the note of this build to be looked over.
 ///
@@ -76,11 +77,10 @@ fn is_mailed(state: BuildState) -> bool {
 
 /// GitLab hides addresses as `[REDACTED]` or behind its own noreply ones, and commits by machines have none.
 fn is_person(address: &str) -> bool {
-    let Ok(parsed) = address.parse::<lettre::Address>() else {
+    let Some((user, host)) = split_address(&address.to_lowercase()) else {
         return false;
     };
-    let user = parsed.user().to_lowercase();
-    let mut labels = parsed.domain().split('.').map(str::to_lowercase);
+    let mut labels = host.split('.');
     let machine = matches!(user.as_str(), "noreply" | "no-reply" | "donotreply" | "do-not-reply");
     !machine && labels.all(|label| label != "noreply" && label != "localhost" && label != "localdomain")
 }
@@ -128,7 +128,7 @@ impl Notifier {
         if mails.iter().all(|(to, ..)| to.to_lowercase() != address.to_lowercase()) {
             add_mail(&mut tx, &self.links, id, mr, &address).await?;
         }
-        Ok(tx.commit().await.map_err(StoreError::from)?)
+        Ok(tx.commit().await?)
     }
 }
 

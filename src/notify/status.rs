@@ -8,7 +8,7 @@ use sqlx::PgTransaction;
 use super::{Notifier, NotifyError, is_final, words};
 use crate::clients::gitlab::{CommitState, GitLabError, GitLabErrorKind, StatusUpdate};
 use crate::model::{BuildId, BuildState, MergeRequest};
-use crate::store::{StoreError, builds, notices};
+use crate::store::{builds, notices};
 
 /// One name for all of ours: GitLab tells statuses apart by it.
 const NAME: &str = "seaworthy";
@@ -46,7 +46,7 @@ impl Notifier {
             }
         };
         notices::set_told_status(&mut *tx, id, state, refused.as_deref()).await?;
-        Ok(tx.commit().await.map_err(StoreError::from)?)
+        Ok(tx.commit().await?)
     }
 
     async fn send_status(&self, mr: &MergeRequest, update: &StatusUpdate<'_>) -> Result<(), GitLabError> {

@@ -1,3 +1,5 @@
+//! The shipped templates with made-up builds, hostile ones among them, and templates of a house.
+
 use super::*;
 use crate::model::BuildState;
 use crate::notify::outbox::Links;

@@ -9,4 +9,7 @@ mod git_client;
 mod house;
 mod licences;
 mod notify;
+mod payloads;
+mod resilience;
 mod road;
+mod secrets;

@@ -38,12 +38,16 @@ pub async fn run(config: &Config) -> anyhow::Result<ExitCode> {
         ("smtp", smtp),
         (
             "registry",
-            qa.map(|()| config.registry.repository.clone()).map_err(Into::into),
+            qa.map(|says| format!("{}, {says}", config.registry.repository))
+                .map_err(Into::into),
         ),
     ];
     for mirror in mirrors {
         let answer = registry.check(mirror).await;
-        results.push(("base images", answer.map(|()| mirror.clone()).map_err(Into::into)));
+        results.push((
+            "base images",
+            answer.map(|says| format!("{mirror}, {says}")).map_err(Into::into),
+        ));
     }
     let mut wrong = 0;
     for (part, result) in results {

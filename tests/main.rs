@@ -11,6 +11,7 @@ mod house;
 mod intake;
 mod licences;
 mod mutants;
+mod notify;
 mod pages;
 mod payloads;
 mod resilience;

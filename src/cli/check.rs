@@ -38,12 +38,16 @@ pub async fn run(config: &Config) -> anyhow::Result<ExitCode> {
         ("smtp", smtp),
         (
             "registry",
-            qa.map(|()| config.registry.repository.clone()).map_err(Into::into),
+            qa.map(|says| format!("{}, {says}", config.registry.repository))
+                .map_err(Into::into),
         ),
     ];
     for mirror in mirrors {
         let answer = registry.check(mirror).await;
-        results.push(("base images", answer.map(|()| mirror.clone()).map_err(Into::into)));
+        results.push((
+            "base images",
+            answer.map(|says| format!("{mirror}, {says}")).map_err(Into::into),
+        ));
     }
     let mut wrong = 0;
     for (part, result) in results {
@@ -81,9 +85,8 @@ fn definitions(config: &Config) -> anyhow::Result<String> {
 
 async fn postgres(config: &Config) -> anyhow::Result<String> {
     let pool = store::connect(&config.database.url, 4)?;
-    let number: String = sqlx::query_scalar("show server_version_num").fetch_one(&pool).await?;
-    let version: String = sqlx::query_scalar("show server_version").fetch_one(&pool).await?;
-    if number.parse::<i32>().is_ok_and(|number| number < POSTGRES) {
+    let (number, version) = store::server_version(&pool).await?;
+    if number < POSTGRES {
         anyhow::bail!("version {version} is too old: 13 or newer is needed");
     }
     Ok(version)

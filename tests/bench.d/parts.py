@@ -39,6 +39,15 @@ def row(name, value, goal, decimals):
     return name, f"{value:.{decimals}f}", f"{'>=' if least else '<='} {limit}", "ok" if good else "short"
 
 
+def busy_share(seconds=2.0):
+    """Share of the processors' time that is taken while the bench itself does nothing."""
+    read = lambda: [int(word) for word in Path("/proc/stat").read_text().split("\n")[0].split()[1:9]]
+    before = read()
+    time.sleep(seconds)
+    spent = [after - earlier for earlier, after in zip(before, read())]
+    return 1 - (spent[3] + spent[4]) / max(1, sum(spent))
+
+
 def median(values):
     return statistics.median(values)
 

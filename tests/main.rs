@@ -7,4 +7,5 @@ mod engine_registry;
 mod git_client;
 mod house;
 mod licences;
+mod outside_clients;
 mod road;

@@ -29,9 +29,11 @@ struct Answer {
     #[serde(default)]
     source_project_id: Option<ProjectId>,
     title: String,
-    /// `work_in_progress` before GitLab 13.2.
-    #[serde(default, alias = "work_in_progress")]
+    #[serde(default)]
     draft: Option<bool>,
+    /// The old name of `draft`; newer versions send both.
+    #[serde(default)]
+    work_in_progress: Option<bool>,
     state: String,
     /// Null while the source branch has no commit.
     #[serde(default)]
@@ -144,7 +146,7 @@ impl GitLab {
             source_project_id: answer.source_project_id,
             iid: answer.iid,
             title: answer.title,
-            draft: answer.draft.unwrap_or(false),
+            draft: answer.draft.or(answer.work_in_progress).unwrap_or(false),
             head,
             source_branch: answer.source_branch,
             target_branch: answer.target_branch,

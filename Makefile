@@ -33,7 +33,7 @@ test: programs-and-tests ## Run all tests, on real parts.
 	@$(WORLD) run -- $(CARGO) test --locked --workspace
 
 .PHONY: check
-check: fmt clippy docs licences sqlx-fresh ## Check form, lints, documentation, licences and the SQL of .sqlx.
+check: fmt sqlx-fresh clippy docs licences ## Check form, lints, documentation, licences and the SQL of .sqlx.
 
 .PHONY: bench
 bench: programs ## Measure; prints a table: name, value, goal, ok or short.
@@ -45,7 +45,7 @@ images: programs ## Make the base images of the test world and keep them.
 	@$(WORLD) images
 
 .PHONY: sqlx
-sqlx: programs ## Ask a real Postgres about all queries anew; after a change of a query or a migration.
+sqlx: world ## Ask a real Postgres about all queries anew; after a change of a query or a migration.
 	@$(WORLD) run -- .ci/sqlx write
 
 # The parts of `check`.
@@ -58,9 +58,9 @@ clippy: tools
 	@$(CARGO) clippy --locked --workspace --all-targets -- --deny warnings
 
 docs: tools
-	@RUSTDOCFLAGS="--deny warnings" $(CARGO) doc --locked --workspace --no-deps --document-private-items
+	@RUSTDOCFLAGS="--deny warnings" $(CARGO) doc --locked --workspace --no-deps
 
-# `cargo tree --invert` finds a crate or fails, and here it shall fail: two ways to look, this one knows all features.
+# `cargo tree --invert` finds a crate or fails, and here it shall find nothing.
 licences: tools
 	@if $(CARGO) deny --version >/dev/null 2>&1; then $(CARGO) deny --locked check licenses bans sources; fi
 	@for banned in openssl-sys aws-lc-rs; do \
@@ -68,16 +68,20 @@ licences: tools
 	        echo "$$banned must not be linked (see deny.toml), but:"; echo "$$found"; exit 1; \
 	    fi; \
 	done
-	@$(CARGO) test --locked --quiet --package seaworthy --test integration -- licences:: architecture::
+	@$(CARGO) test --locked --quiet --workspace --test integration -- licences:: architecture::
 
-sqlx-fresh: programs
+sqlx-fresh: world
 	@$(WORLD) run -- .ci/sqlx check
 
 # What the others stand on. `--workspace` always: one set of features, so that nothing is compiled twice.
 
-.PHONY: tools programs programs-and-tests
+.PHONY: tools world programs programs-and-tests
 tools:
 	@.ci/tools
+
+# The test world alone: a service whose queries have changed does not compile before .sqlx is made anew.
+world: tools
+	@[ -x $(WORLD) ] || $(CARGO) build --locked --package world
 
 programs: tools
 	@$(CARGO) build --locked --workspace

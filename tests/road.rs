@@ -12,14 +12,7 @@ use crate::house::House;
 async fn first_page(house: &House, reference: &str) -> (String, String) {
     let name = format!("seaworthy-test-{}", uuid::Uuid::new_v4().simple());
     let docker = async |arguments: &[&str]| {
-        let output = house
-            .world
-            .engine
-            .docker()
-            .args(arguments)
-            .output()
-            .await
-            .expect("docker runs");
+        let output = house.docker().args(arguments).output().await.expect("docker runs");
         assert!(
             output.status.success(),
             "docker {arguments:?}: {}",
@@ -31,8 +24,6 @@ async fn first_page(house: &House, reference: &str) -> (String, String) {
     let answer = async {
         loop {
             let asked = house
-                .world
-                .engine
                 .docker()
                 .args([
                     "exec",

@@ -21,6 +21,8 @@ use crate::clients::http;
 use crate::clients::mailer::Mailer;
 use crate::clients::registry::Registry;
 use crate::config::Config;
+use crate::definition::Definitions;
+use crate::dockerfile::Templates;
 use crate::model::ProjectPath;
 
 /// The oldest Postgres and GitLab that the product works with.
@@ -62,6 +64,7 @@ pub async fn run(args: &Args, config: &Config, out: &mut (dyn Write + Send)) -> 
         }
     };
     let certificates = &certificates;
+    found.push(("pipelines".to_owned(), definitions(config)));
     let mut parts: Vec<Part<'_>> = vec![
         part("Postgres", postgres(config)),
         part("engine", engine(config)),
@@ -103,6 +106,24 @@ pub async fn run(args: &Args, config: &Config, out: &mut (dyn Write + Send)) -> 
 fn part<'a>(what: impl Into<String>, asked: impl Future<Output = Found> + Send + 'a) -> Part<'a> {
     let what = what.into();
     Box::pin(async move { (what, asked.await) })
+}
+
+fn definitions(config: &Config) -> Found {
+    let text = |error: anyhow::Error| format!("{error:#}");
+    let overrides = config.definitions.templates.as_deref();
+    let templates = Templates::load(overrides.map(|directory| directory.join("dockerfile")).as_deref())
+        .map_err(|error| text(error.into()))?;
+    let definitions = Definitions::load(config.definitions.pipelines.as_deref(), &templates.names())
+        .map_err(|error| text(error.into()))?;
+    templates.check(&definitions).map_err(|errors| {
+        let list: Vec<String> = errors.iter().map(ToString::to_string).collect();
+        list.join("; ")
+    })?;
+    Ok(format!(
+        "{} pipeline(s), {} stack(s)",
+        definitions.pipelines().count(),
+        definitions.stacks().count()
+    ))
 }
 
 async fn postgres(config: &Config) -> Found {

@@ -57,7 +57,7 @@ pub async fn run(args: &Args, config: &Config, out: &mut (dyn Write + Send)) -> 
     let settings = settings(config);
     let hook = install(&gitlab, &project, &settings, out).await?;
     let mut well = !project.archived;
-    if settings.signing_token.is_some() && !hook.signing_token_present {
+    if settings.token.is_none() && !hook.signing_token_present {
         well = false;
         writeln!(
             out,
@@ -70,18 +70,13 @@ pub async fn run(args: &Args, config: &Config, out: &mut (dyn Write + Send)) -> 
     Ok(if well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// A secret goes before a signing key: every GitLab knows it.
+/// Secret and signing key may both be set; a GitLab that does not sign ignores the second.
 fn settings(config: &Config) -> HookSettings {
-    let token = config.webhook.secrets.first().cloned();
-    let signing_token = match token {
-        Some(_) => None,
-        None => config.webhook.signing_keys.first().cloned(),
-    };
     HookSettings {
         url: format!("{}/hooks/gitlab", config.server.public_url.trim_end_matches('/')),
         enable_ssl_verification: true,
-        token,
-        signing_token,
+        token: config.webhook.secrets.first().cloned(),
+        signing_token: config.webhook.signing_keys.first().cloned(),
     }
 }
 

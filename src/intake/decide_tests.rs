@@ -1,3 +1,5 @@
+//! Each rule of the decision, and the words it is told in.
+
 use super::*;
 use crate::model::{Person, ProjectId};
 
@@ -156,7 +158,7 @@ fn every_end_but_superseded_counts_as_built() {
         edited(NEW, &["title"]),
         situation(&[known(1, NEW, BuildState::Superseded)]),
     );
-    assert_eq!(again.why, "title edited, #1 of commit 22222222 did not end by itself");
+    assert_eq!(again.why, "title edited, #1 of commit 22222222 was stopped");
 }
 
 #[test]
@@ -303,7 +305,7 @@ fn closed_and_opened_again_is_built_again_but_a_cancelled_one_is_not() {
     };
     let reopen = || event(Action::Reopen, merge_request(NEW));
     let plan = plan(reopen(), situation(&[ended_by(CLOSED)]));
-    assert_eq!(plan.why, "reopened, #1 of commit 22222222 did not end by itself");
+    assert_eq!(plan.why, "reopened, #1 of commit 22222222 was stopped");
     let (why, ..) = why_not(edited(NEW, &["labels"]), situation(&[ended_by("ada")]));
     assert_eq!(
         why,

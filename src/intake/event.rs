@@ -112,7 +112,8 @@ pub fn read(body: &[u8]) -> Event {
     let kind = [&hook.object_kind, &hook.event_type, &hook.event_name]
         .into_iter()
         .find_map(Scalar::text)
-        .map(one_line);
+        .map(one_line)
+        .filter(|kind| !kind.is_empty());
     match kind {
         Some(kind) if kind == "merge_request" => Event::MergeRequest(Box::new(hook.merge_request())),
         Some(kind) => Event::Other { kind },

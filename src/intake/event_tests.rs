@@ -1,3 +1,5 @@
+//! What is read of a hook, and what it may lack.
+
 use serde_json::{Value, json};
 
 use super::*;

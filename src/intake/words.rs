@@ -70,7 +70,7 @@ pub(super) fn why_build(event: &MergeRequestEvent, merge_request: &MergeRequest,
             };
             format!("it is {mark}")
         }
-        Some(newest) => format!("#{} of commit {short} did not end by itself", newest.id),
+        Some(newest) => format!("#{} of commit {short} was stopped", newest.id),
     };
     format!("{happened}, {new}")
 }

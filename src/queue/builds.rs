@@ -150,6 +150,12 @@ impl Workers {
         let ending = Ending::from(pipeline::run(&run).await);
         self.remove_what_is_left(build.id, |attempt| attempt == build.attempt)
             .await;
+        if matches!(ending, Ending::Stopped) {
+            // The engine finishes what it was told in the moment of the stop; that shows a little later.
+            tokio::time::sleep(Duration::from_millis(700)).await;
+            self.remove_what_is_left(build.id, |attempt| attempt == build.attempt)
+                .await;
+        }
         if let Err(error) = run.workspace.remove().await {
             tracing::warn!(build = %build.id, %error, "a workspace was not removed; the sweep will");
         }

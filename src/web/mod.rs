@@ -1,57 +1,57 @@
-//! stub
-use crate::{
-    config::Config,
-    store::jobs::Lane,
-    wake::{Event, Hub},
-};
+//! The web: webhooks, the API, pages, live logs. It writes a row and a job and wakes the workers; it never does their
+//! work.
+
+mod api;
+mod auth;
+mod error;
+mod health;
+mod live;
+mod orders;
+mod pages;
+mod state;
+mod view;
+
 use std::sync::Arc;
-use tokio_util::sync::CancellationToken;
-#[derive(Clone)]
-pub struct AppState {
-    pub pool: sqlx::PgPool,
-    pub config: Arc<Config>,
-    pub hub: Arc<Hub>,
-    pub stop: CancellationToken,
-    pub ready: Arc<std::sync::atomic::AtomicBool>,
-}
-impl AppState {
-    pub fn new(pool: sqlx::PgPool, config: Arc<Config>, hub: Arc<Hub>, stop: CancellationToken) -> Self {
-        Self {
-            pool,
-            config,
-            hub,
-            stop,
-            ready: Default::default(),
-        }
-    }
-    pub fn set_migrated(&self) {
-        self.ready.store(true, std::sync::atomic::Ordering::SeqCst);
-    }
-}
-pub fn health_router(state: AppState) -> axum::Router {
-    axum::Router::new()
-        .route("/healthz", axum::routing::get(|| async { "ok" }))
-        .route(
-            "/readyz",
-            axum::routing::get(move || {
-                let r = state.ready.clone();
-                async move {
-                    if r.load(std::sync::atomic::Ordering::SeqCst) {
-                        (axum::http::StatusCode::OK, "ready")
-                    } else {
-                        (axum::http::StatusCode::SERVICE_UNAVAILABLE, "no")
-                    }
-                }
-            }),
-        )
-}
-pub fn router(state: AppState) -> axum::Router {
-    let hub = state.hub.clone();
-    let hooks = crate::webhook::Hooks::new(
+
+use axum::Router;
+use axum::http::{HeaderName, HeaderValue, header};
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::set_header::SetResponseHeaderLayer;
+
+pub use state::AppState;
+
+use crate::store::jobs::Lane;
+use crate::wake::Event;
+use crate::webhook;
+
+/// Everything that is served.
+pub fn router(state: AppState) -> Router {
+    let hub = Arc::clone(&state.hub);
+    let hooks = webhook::Hooks::new(
         state.pool.clone(),
         state.config.webhook.clone(),
         state.config.server.public_url.clone(),
         move || hub.tell(Event::Job(Lane::Intake)),
     );
-    health_router(state).merge(crate::webhook::routes(Arc::new(hooks)))
+    let always = |name: HeaderName, value: &'static str| {
+        SetResponseHeaderLayer::if_not_present(name, HeaderValue::from_static(value))
+    };
+    Router::new()
+        .merge(pages::routes())
+        .nest("/api", api::routes())
+        .merge(health::routes())
+        .with_state(state)
+        .merge(webhook::routes(Arc::new(hooks)))
+        .layer(always(
+            header::CONTENT_SECURITY_POLICY,
+            "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'",
+        ))
+        .layer(always(header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
+        .layer(always(header::REFERRER_POLICY, "same-origin"))
+        .layer(CatchPanicLayer::new())
+}
+
+/// What a process that only works serves.
+pub fn health_router(state: AppState) -> Router {
+    health::routes().with_state(state)
 }

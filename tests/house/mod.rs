@@ -105,6 +105,20 @@ impl House {
         ));
     }
 
+    /// Pipelines of this house: the shipped ones, with these lines at the end of `default.toml`.
+    pub fn define(&mut self, lines: &str) {
+        let directory = self.dir.join("pipelines");
+        std::fs::create_dir_all(directory.join("stacks")).expect("a directory");
+        let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("pipelines");
+        for stack in std::fs::read_dir(shipped.join("stacks")).expect("stacks") {
+            let stack = stack.expect("a stack");
+            std::fs::copy(stack.path(), directory.join("stacks").join(stack.file_name())).expect("copied");
+        }
+        let default = std::fs::read_to_string(shipped.join("default.toml")).expect("the default pipeline");
+        std::fs::write(directory.join("default.toml"), format!("{default}\n{lines}\n")).expect("written");
+        self.set("definitions.pipelines", &directory.display().to_string());
+    }
+
     /// The environment of the service: everything is configured by it.
     pub fn environment(&self, port: u16) -> Vec<(String, String)> {
         let mut environment: Vec<(String, String)> = [
@@ -146,6 +160,20 @@ impl House {
     /// `registry/namespace`, without an application.
     pub fn repository(&self) -> String {
         format!("{}/{}", self.registry.address, self.namespace)
+    }
+
+    /// Docker's command line, signed in at the registry.
+    pub fn docker(&self) -> Command {
+        use base64::Engine as _;
+        let login = format!("{}:{}", self.registry.user, self.registry.password);
+        let auth = base64::engine::general_purpose::STANDARD.encode(login);
+        let config = serde_json::json!({ "auths": { &self.registry.address: { "auth": auth } } });
+        let directory = self.dir.join("docker");
+        std::fs::create_dir_all(&directory).expect("a directory");
+        std::fs::write(directory.join("config.json"), config.to_string()).expect("a file");
+        let mut command = self.world.engine.docker();
+        command.env("DOCKER_CONFIG", directory);
+        command
     }
 
     /// Starts the service and waits until it is ready.

@@ -127,6 +127,7 @@ async fn check_says_the_version_of_every_part() {
     assert!(same(code, ExitCode::SUCCESS), "{text}");
     let lines: Vec<&str> = text.lines().collect();
     let starts = [
+        "ok pipelines: ",
         "ok Postgres: ",
         "ok engine: ",
         "ok registry ",

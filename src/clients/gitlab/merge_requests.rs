@@ -31,7 +31,7 @@ struct Answer {
     title: String,
     #[serde(default)]
     draft: Option<bool>,
-    /// The old name of `draft`; newer versions send both.
+    /// The name of the same before GitLab 13.2; today's send both.
     #[serde(default)]
     work_in_progress: Option<bool>,
     state: String,

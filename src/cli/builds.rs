@@ -79,10 +79,7 @@ pub async fn run(args: &Args) -> anyhow::Result<ExitCode> {
                 println!("{}", serde_json::to_string_pretty(&list)?);
                 return Ok(ExitCode::SUCCESS);
             }
-            println!(
-                "{:>6}  {:<11} {:<28} {:>6}  {:<8}  {}",
-                "build", "state", "project", "mr", "commit", "title"
-            );
+            println!(" build  state       project                          mr  commit    title");
             for build in list.builds {
                 let mr = format!("!{}", build.iid);
                 let head: String = build.head.chars().take(8).collect();

@@ -64,6 +64,12 @@ impl MailError {
     }
 }
 
+/// User and host of an address without a name; `None` if it is no mail address.
+pub fn split_address(address: &str) -> Option<(String, String)> {
+    let address: lettre::Address = address.parse().ok()?;
+    Some((address.user().to_owned(), address.domain().to_owned()))
+}
+
 /// A mail server.
 #[derive(Debug, Clone)]
 pub struct Mailer {

@@ -265,7 +265,7 @@ impl Workers {
     /// Mails and news for GitLab, as part of the transaction.
     async fn announce(&self, tx: &mut sqlx::PgTransaction<'_>, record: &BuildRecord) -> store::Result<()> {
         let build = &record.build;
-        outbox::announce(&mut **tx, &build.merge_request, build.id).await?;
+        outbox::announce(tx, &build.merge_request, build.id).await?;
         if build.state.is_final() {
             let commits = builds::commits(&mut **tx, build.id).await?;
             let pipeline = self.parts.definitions.pipeline(&build.pipeline);

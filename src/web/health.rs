@@ -18,7 +18,7 @@ async fn ready(State(state): State<AppState>) -> (StatusCode, Json<Value>) {
     if !state.is_migrated() {
         return not_ready("the database is away, or its schema is not up to date yet");
     }
-    match sqlx::query("select 1").execute(&state.pool).await {
+    match crate::store::server_version(&state.pool).await {
         Ok(_) => (StatusCode::OK, Json(json!({ "ready": true }))),
         Err(_) => not_ready("the database is away"),
     }

@@ -28,7 +28,7 @@ enum Verb {
     /// Run the service.
     Serve(serve::Args),
     /// Talk to each outside part and say what is wrong with it.
-    Check,
+    Check(check::Args),
     Connect(connect::Args),
     Builds(builds::Args),
     Logs(logs::Args),
@@ -72,8 +72,8 @@ async fn dispatch(arguments: Arguments) -> anyhow::Result<ExitCode> {
             start_logging(&config)?;
             serve::run(&args, config).await
         }
-        Verb::Check => check::run(&load(arguments.config)?).await,
-        Verb::Connect(args) => connect::run(&args, &load(arguments.config)?).await,
+        Verb::Check(args) => check::run(&args, &load(arguments.config)?, &mut std::io::stdout()).await,
+        Verb::Connect(args) => connect::run(&args, &load(arguments.config)?, &mut std::io::stdout()).await,
         Verb::Describe(args) => describe::run(&args, &load(arguments.config)?).await,
         Verb::Token(args) => token::run(&args, &load(arguments.config)?).await,
         Verb::Builds(args) => builds::run(&args).await,

@@ -10,6 +10,7 @@ mod hooks;
 mod house;
 mod intake;
 mod licences;
+mod outside_clients;
 mod mutants;
 mod notify;
 mod pages;

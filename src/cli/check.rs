@@ -1,6 +1,18 @@
-//! `seaworthy check`: talks to each outside part and prints its version, or what is wrong and what to do.
+//! `seaworthy check`: speaks to every outside part and says its version, or what is wrong and what to do.
+//!
+//! All parts are asked at once, so that a hanging one costs its own time limit and no more; they are told in a fixed
+//! order, so that two runs can be compared.
 
+use std::future::Future;
+use std::io::Write;
+use std::pin::Pin;
 use std::process::ExitCode;
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use secrecy::ExposeSecret as _;
+use sqlx::ConnectOptions as _;
+use sqlx::postgres::PgConnectOptions;
 
 use super::serve;
 use crate::clients::certificates::Certificates;
@@ -11,71 +23,102 @@ use crate::clients::registry::Registry;
 use crate::config::Config;
 use crate::definition::Definitions;
 use crate::dockerfile::Templates;
-use crate::store;
+use crate::model::ProjectPath;
 
-/// Oldest Postgres that is supported.
-const POSTGRES: i32 = 130_000;
+/// The oldest Postgres and GitLab that the product works with.
+const OLDEST: u32 = 13;
+const POSTGRES_PATIENCE: Duration = Duration::from_secs(10);
 
+/// Ask every outside part for its version, and say what is wrong and what to do.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Read this project by Git, too: Git has no call that works without one.
+    #[arg(long, value_name = "GROUP/PROJECT")]
+    project: Option<ProjectPath>,
+}
+
+impl Args {
+    /// As the command line makes it.
+    pub fn new(project: Option<ProjectPath>) -> Self {
+        Self { project }
+    }
+}
+
+/// Version of a part, or what is wrong and what to do.
+type Found = Result<String, String>;
+type Part<'a> = Pin<Box<dyn Future<Output = (String, Found)> + Send + 'a>>;
+
+/// Writes one line for each part: `ok <what>: <version>` or `PROBLEM <what>: <what is wrong>`; fails if there is a
+/// problem.
+///
 /// # Errors
-/// Only what keeps all checks from being made: the certificate authorities.
-pub async fn run(config: &Config) -> anyhow::Result<ExitCode> {
-    let certificates = Certificates::load(config.tls.ca_file.as_deref())?;
-    let registry = Registry::new(config, &certificates);
-    let mirrors: Vec<&String> = config.base_images.mirrors.values().collect();
-    let (postgres, engine, gitlab, smtp, qa) = tokio::join!(
-        postgres(config),
-        engine(config),
-        gitlab(config, &certificates),
-        smtp(config, &certificates),
-        registry.check(&config.registry.repository),
-    );
-    let mut results = vec![
-        ("pipelines", definitions(config)),
-        ("postgres", postgres),
-        ("engine", engine),
-        ("gitlab", gitlab),
-        ("git", git(config, &certificates).await),
-        ("smtp", smtp),
-        (
-            "registry",
-            qa.map(|says| format!("{}, {says}", config.registry.repository))
-                .map_err(Into::into),
+/// If `out` cannot be written to.
+pub async fn run(args: &Args, config: &Config, out: &mut (dyn Write + Send)) -> anyhow::Result<ExitCode> {
+    let mut found = Vec::new();
+    let certificates = match Certificates::load(config.tls.ca_file.as_deref()) {
+        Ok(certificates) => certificates,
+        Err(error) => {
+            // The others are still worth asking: most companies' own authority is in the system as well.
+            found.push(("certificates".to_owned(), Err(error.to_string())));
+            Certificates::load(None)?
+        }
+    };
+    let certificates = &certificates;
+    found.push(("pipelines".to_owned(), definitions(config)));
+    let mut parts: Vec<Part<'_>> = vec![
+        part("Postgres", postgres(config)),
+        part("engine", engine(config)),
+        part(
+            format!("registry {}", config.registry_host()),
+            registry(config, certificates, config.registry_host()),
         ),
     ];
-    for mirror in mirrors {
-        let answer = registry.check(mirror).await;
-        results.push((
-            "base images",
-            answer.map(|says| format!("{mirror}, {says}")).map_err(Into::into),
+    let mut mirrors: Vec<&str> = config
+        .mirror_hosts()
+        .filter(|host| *host != config.registry_host())
+        .collect();
+    mirrors.sort_unstable();
+    mirrors.dedup();
+    for host in mirrors {
+        parts.push(part(
+            format!("base image mirror {host}"),
+            registry(config, certificates, host),
         ));
     }
-    let mut wrong = 0;
-    for (part, result) in results {
-        match result {
-            Ok(version) => println!("ok       {part:<12} {version}"),
-            Err(error) => {
-                wrong += 1;
-                println!("PROBLEM  {part:<12} {error:#}");
+    parts.push(part("mail server", mail(config, certificates)));
+    parts.push(part("GitLab", gitlab(config, certificates)));
+    parts.push(part("Git", git(args, config, certificates)));
+    found.extend(join_all(parts).await);
+
+    let mut well = true;
+    for (what, found) in found {
+        match found {
+            Ok(version) => writeln!(out, "ok {what}: {version}")?,
+            Err(wrong) => {
+                well = false;
+                writeln!(out, "PROBLEM {what}: {wrong}")?;
             }
         }
     }
-    Ok(if wrong == 0 {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    })
+    Ok(if well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-fn definitions(config: &Config) -> anyhow::Result<String> {
+fn part<'a>(what: impl Into<String>, asked: impl Future<Output = Found> + Send + 'a) -> Part<'a> {
+    let what = what.into();
+    Box::pin(async move { (what, asked.await) })
+}
+
+fn definitions(config: &Config) -> Found {
+    let text = |error: anyhow::Error| format!("{error:#}");
     let overrides = config.definitions.templates.as_deref();
-    let templates = Templates::load(overrides.map(|directory| directory.join("dockerfile")).as_deref())?;
-    let definitions = Definitions::load(config.definitions.pipelines.as_deref(), &templates.names())?;
-    if let Err(errors) = templates.check(&definitions) {
-        anyhow::bail!(
-            "{}",
-            errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
-        );
-    }
+    let templates = Templates::load(overrides.map(|directory| directory.join("dockerfile")).as_deref())
+        .map_err(|error| text(error.into()))?;
+    let definitions = Definitions::load(config.definitions.pipelines.as_deref(), &templates.names())
+        .map_err(|error| text(error.into()))?;
+    templates.check(&definitions).map_err(|errors| {
+        let list: Vec<String> = errors.iter().map(ToString::to_string).collect();
+        list.join("; ")
+    })?;
     Ok(format!(
         "{} pipeline(s), {} stack(s)",
         definitions.pipelines().count(),
@@ -83,51 +126,114 @@ fn definitions(config: &Config) -> anyhow::Result<String> {
     ))
 }
 
-async fn postgres(config: &Config) -> anyhow::Result<String> {
-    let pool = store::connect(&config.database.url, 4)?;
-    let (number, version) = store::server_version(&pool).await?;
-    if number < POSTGRES {
-        anyhow::bail!("version {version} is too old: 13 or newer is needed");
+async fn postgres(config: &Config) -> Found {
+    let options: PgConnectOptions = config
+        .database
+        .url
+        .expose_secret()
+        .parse()
+        .map_err(|error| format!("database.url is not an address of Postgres: {error}"))?;
+    let place = format!(
+        "{}:{}/{}",
+        options.get_host(),
+        options.get_port(),
+        options.get_database().unwrap_or_default()
+    );
+    let connection = match tokio::time::timeout(POSTGRES_PATIENCE, options.connect()).await {
+        Ok(Ok(connection)) => connection,
+        Ok(Err(error)) => {
+            let advice = match error.as_database_error().and_then(|error| error.code()).as_deref() {
+                Some("28P01" | "28000") => "; check user and password in database.url, and pg_hba.conf",
+                Some("3D000") => "; create the database (createdb) or correct its name in database.url",
+                Some("53300") => "; too many connections: raise max_connections in Postgres",
+                _ => "; does it run there, and is database.url right?",
+            };
+            return Err(format!("{place}: {error}{advice}"));
+        }
+        Err(_) => return Err(format!("{place}: no answer within {POSTGRES_PATIENCE:?}")),
+    };
+    let number = connection.server_version_num().unwrap_or_default();
+    let version = format!("{}.{}", number / 10_000, number % 10_000);
+    if number / 10_000 < OLDEST {
+        return Err(format!(
+            "{place}: version {version} is too old, {OLDEST} or newer is needed"
+        ));
     }
-    Ok(version)
+    Ok(format!("{version} at {place}"))
 }
 
-async fn engine(config: &Config) -> anyhow::Result<String> {
-    let version = serve::engine(config)?.version().await?;
+async fn engine(config: &Config) -> Found {
+    let engine = serve::engine(config).map_err(|error| format!("{error:#}"))?;
+    let version = engine.version().await.map_err(|error| error.to_string())?;
     Ok(format!(
-        "Docker {} (API {}, {}/{})",
-        version.version, version.api, version.os, version.arch
+        "{} (API {}, {}/{}) at {}",
+        version.version, version.api, version.os, version.arch, config.engine.url
     ))
 }
 
-async fn gitlab(config: &Config, certificates: &Certificates) -> anyhow::Result<String> {
-    let http = http::client(certificates)?;
-    let gitlab = GitLab::new(&config.gitlab.url, &config.gitlab.token, config.gitlab.timeout, http)?;
-    let version = gitlab.version().await?;
-    let user = gitlab.current_user().await?;
-    if let Some(token) = gitlab.token_scopes().await?
-        && !token.scopes.iter().any(|scope| scope == "api")
+async fn registry(config: &Config, certificates: &Certificates, host: &str) -> Found {
+    Registry::new(config, certificates)
+        .check(host)
+        .await
+        .map_err(|error| error.cause().to_owned())
+}
+
+async fn mail(config: &Config, certificates: &Certificates) -> Found {
+    let mailer = Mailer::new(&config.smtp, certificates).map_err(|error| error.to_string())?;
+    let greeting = mailer.check().await.map_err(|error| error.to_string())?;
+    Ok(format!("{greeting} at {}", mailer.server()))
+}
+
+async fn gitlab(config: &Config, certificates: &Certificates) -> Found {
+    let client = http::client(certificates).map_err(http::explain)?;
+    let ask = async {
+        let gitlab = GitLab::new(&config.gitlab.url, &config.gitlab.token, config.gitlab.timeout, client)?;
+        let version = gitlab.version().await?;
+        let user = gitlab.current_user().await?.username.clone();
+        Ok((version, user, gitlab.token_scopes().await?))
+    };
+    let (version, user, token) = ask
+        .await
+        .map_err(|error: crate::clients::gitlab::GitLabError| error.to_string())?;
+    let major: Option<u32> = version.split('.').next().and_then(|major| major.parse().ok());
+    if major.is_some_and(|major| major < OLDEST) {
+        return Err(format!("version {version} is too old, {OLDEST} or newer is needed"));
+    }
+    let mut text = format!("{version} at {}, token of @{user}", config.gitlab.url);
+    match token {
+        Some(token) if token.scopes.iter().any(|scope| scope == "api") => {
+            text.push_str(&format!(", scopes {}", token.scopes.join(" ")));
+            if let Some(day) = token.expires_at {
+                text.push_str(&format!(", valid until {day}"));
+            }
+        }
+        Some(token) => {
+            return Err(format!(
+                "the token of @{user} has the scopes {:?}, but not `api`, which commit statuses and notes need: make a \
+                 new one and set gitlab.token",
+                token.scopes.join(" ")
+            ));
+        }
+        None => text.push_str(", scopes unknown (GitLab tells them from 15.5 on)"),
+    }
+    Ok(text)
+}
+
+async fn git(args: &Args, config: &Config, certificates: &Certificates) -> Found {
+    let git = serve::git(config, certificates).map_err(|error| format!("{error:#}"))?;
+    let version = git.check().await.map_err(|error| error.to_string())?;
+    let Some(project) = &args.project else {
+        return Ok(format!(
+            "{version}, mirrors in {} (not asked for a project: --project, or `seaworthy connect`)",
+            config.storage.directory.display()
+        ));
+    };
+    match git
+        .ls_remote(project, "HEAD")
+        .await
+        .map_err(|error| error.to_string())?
     {
-        anyhow::bail!(
-            "the token of @{} has the scopes {}: commit statuses and notes need `api`; make a new token",
-            user.username,
-            token.scopes.join(", ")
-        );
+        Some(tip) => Ok(format!("{version}, {project} is at {}", tip.short())),
+        None => Ok(format!("{version}, {project} is empty")),
     }
-    Ok(format!("{version} as @{}", user.username))
-}
-
-async fn git(config: &Config, certificates: &Certificates) -> anyhow::Result<String> {
-    let git = serve::git(config, certificates)?;
-    let version = git.check().await?;
-    Ok(format!(
-        "{version}, mirrors below {}",
-        config.storage.directory.display()
-    ))
-}
-
-async fn smtp(config: &Config, certificates: &Certificates) -> anyhow::Result<String> {
-    let mailer = Mailer::new(&config.smtp, certificates)?;
-    mailer.check().await?;
-    Ok(format!("{} takes our login", mailer.server()))
 }

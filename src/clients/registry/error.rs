@@ -23,7 +23,7 @@ pub enum RegistryErrorKind {
 pub struct RegistryError {
     kind: RegistryErrorKind,
     doing: String,
-    pub(super) cause: String,
+    cause: String,
 }
 
 impl RegistryError {
@@ -34,6 +34,11 @@ impl RegistryError {
     /// What to do about it.
     pub fn kind(&self) -> RegistryErrorKind {
         self.kind
+    }
+
+    /// Why, without what was being done.
+    pub fn cause(&self) -> &str {
+        &self.cause
     }
 
     /// May the same call succeed later?

@@ -271,7 +271,7 @@ impl Registry {
                              [base_images]"
                         ),
                     ),
-                    Err(error) => (error.kind(), error.cause),
+                    Err(error) => (error.kind(), error.cause().to_owned()),
                 };
                 Err(RegistryError::new(kind, asked.doing.clone(), cause))
             }

@@ -1,0 +1,9 @@
+//! The clients of the outside systems against the real thing, or a server that speaks the protocol, and what
+//! `seaworthy check` and `seaworthy connect` make of them.
+
+mod fake;
+mod gitlab;
+mod http;
+mod mailer;
+mod registry;
+mod verbs;

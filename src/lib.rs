@@ -17,3 +17,4 @@ pub mod store;
 pub mod wake;
 pub mod web;
 pub mod webhook;
+pub mod wire;

@@ -1,57 +1,78 @@
-//! stub
-use crate::{
-    config::Config,
-    store::jobs::Lane,
-    wake::{Event, Hub},
-};
+//! The web side: webhooks come in, people look and give orders. It writes rows and jobs and never does the work.
+//!
+//! [`api`] is JSON for programs, [`pages`] HTML for people; both show what [`look`] reads and order by [`orders`].
+
+mod api;
+mod auth;
+mod encode;
+mod error;
+mod health;
+mod live;
+mod log;
+mod look;
+mod orders;
+mod pages;
+mod params;
+mod state;
+mod trace;
+
 use std::sync::Arc;
-use tokio_util::sync::CancellationToken;
-#[derive(Clone)]
-pub struct AppState {
-    pub pool: sqlx::PgPool,
-    pub config: Arc<Config>,
-    pub hub: Arc<Hub>,
-    pub stop: CancellationToken,
-    pub ready: Arc<std::sync::atomic::AtomicBool>,
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::http::{HeaderName, HeaderValue, header};
+use axum::middleware::from_fn;
+use axum::routing::get;
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::set_header::SetResponseHeaderLayer;
+
+pub use state::AppState;
+
+use crate::store::jobs::Lane;
+use crate::wake::Event;
+use crate::webhook::{self, Hooks};
+
+/// Forms and orders are small.
+const LARGEST_FORM: usize = 64 << 10;
+
+/// Nothing from elsewhere, nothing inline; pico.css draws the arrows of its form fields as `data:` images.
+const CONTENT_SECURITY_POLICY: &str = "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; \
+                                       form-action 'self'; frame-ancestors 'none'";
+
+/// `/healthz` and `/readyz` alone: for a process that only works.
+pub fn health_router(state: AppState) -> Router {
+    Router::new()
+        .route("/healthz", get(health::healthz))
+        .route("/readyz", get(health::readyz))
+        .with_state(state)
 }
-impl AppState {
-    pub fn new(pool: sqlx::PgPool, config: Arc<Config>, hub: Arc<Hub>, stop: CancellationToken) -> Self {
-        Self {
-            pool,
-            config,
-            hub,
-            stop,
-            ready: Default::default(),
-        }
-    }
-    pub fn set_migrated(&self) {
-        self.ready.store(true, std::sync::atomic::Ordering::SeqCst);
-    }
-}
-pub fn health_router(state: AppState) -> axum::Router {
-    axum::Router::new()
-        .route("/healthz", axum::routing::get(|| async { "ok" }))
-        .route(
-            "/readyz",
-            axum::routing::get(move || {
-                let r = state.ready.clone();
-                async move {
-                    if r.load(std::sync::atomic::Ordering::SeqCst) {
-                        (axum::http::StatusCode::OK, "ready")
-                    } else {
-                        (axum::http::StatusCode::SERVICE_UNAVAILABLE, "no")
-                    }
-                }
-            }),
-        )
-}
-pub fn router(state: AppState) -> axum::Router {
-    let hub = state.hub.clone();
-    let hooks = crate::webhook::Hooks::new(
+
+/// Everything: webhooks, API, pages, health.
+pub fn router(state: AppState) -> Router {
+    let hub = Arc::clone(&state.hub);
+    let hooks = Hooks::new(
         state.pool.clone(),
         state.config.webhook.clone(),
         state.config.server.public_url.clone(),
         move || hub.tell(Event::Job(Lane::Intake)),
     );
-    health_router(state).merge(crate::webhook::routes(Arc::new(hooks)))
+    let people = api::routes()
+        .merge(pages::routes())
+        .layer(DefaultBodyLimit::max(LARGEST_FORM))
+        .with_state(state.clone());
+    let header =
+        |name: HeaderName, value| SetResponseHeaderLayer::if_not_present(name, HeaderValue::from_static(value));
+    Router::new()
+        .merge(people)
+        .merge(health_router(state))
+        .merge(webhook::routes(Arc::new(hooks)))
+        .fallback(error::no_such_path)
+        .method_not_allowed_fallback(error::no_such_method)
+        .layer(CatchPanicLayer::custom(error::panicked))
+        .layer(from_fn(error::finish))
+        .layer(header(header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY))
+        .layer(header(header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
+        .layer(header(header::REFERRER_POLICY, "same-origin"))
+        // What is shown depends on who asks and on the moment.
+        .layer(header(header::CACHE_CONTROL, "private, no-cache"))
 }

@@ -1,0 +1,14 @@
+//! `/api/trace/{what}`: where something is from.
+
+use axum::Json;
+use axum::extract::{Path, State};
+
+use crate::web::auth::Reader;
+use crate::web::error::Result;
+use crate::web::state::AppState;
+use crate::web::trace as tracing_back;
+use crate::wire::Trace;
+
+pub(super) async fn trace(State(state): State<AppState>, _: Reader, Path(what): Path<String>) -> Result<Json<Trace>> {
+    tracing_back::trace(&state, &what).await.map(Json)
+}

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use clap::{Parser, Subcommand};
-use seaworthy::cli::serve;
+use seaworthy::cli::{builds, check, connect, deliveries, describe, logs, serve, token, trace};
 use seaworthy::clients::http::install_crypto_provider;
 use seaworthy::config::{Config, DEFAULT_FILE, LogFormat};
 use tracing_subscriber::EnvFilter;
@@ -27,6 +27,19 @@ enum Verb {
     Config,
     /// Run the service.
     Serve(serve::Args),
+    /// Talk to each outside part and say what is wrong with it.
+    Check,
+    Connect(connect::Args),
+    Builds(builds::Args),
+    Logs(logs::Args),
+    /// Build the same commit again.
+    Rebuild(builds::Order),
+    /// Stop a build.
+    Cancel(builds::Order),
+    Deliveries(deliveries::Args),
+    Trace(trace::Args),
+    Describe(describe::Args),
+    Token(token::Args),
 }
 
 fn main() -> ExitCode {
@@ -59,6 +72,16 @@ async fn dispatch(arguments: Arguments) -> anyhow::Result<ExitCode> {
             start_logging(&config)?;
             serve::run(&args, config).await
         }
+        Verb::Check => check::run(&load(arguments.config)?).await,
+        Verb::Connect(args) => connect::run(&args, &load(arguments.config)?).await,
+        Verb::Describe(args) => describe::run(&args, &load(arguments.config)?).await,
+        Verb::Token(args) => token::run(&args, &load(arguments.config)?).await,
+        Verb::Builds(args) => builds::run(&args).await,
+        Verb::Logs(args) => logs::run(&args).await,
+        Verb::Rebuild(args) => builds::rebuild(&args).await,
+        Verb::Cancel(args) => builds::cancel(&args).await,
+        Verb::Deliveries(args) => deliveries::run(&args).await,
+        Verb::Trace(args) => trace::run(&args).await,
     }
 }
 

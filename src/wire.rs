@@ -112,7 +112,7 @@ impl StageRun {
     }
 }
 
-/// `GET /api/builds/{id}`: everything that is known of a build.
+/// `GET /api/builds/{id}`: everything that is known of a build. `GET /api/trace/{what}` is a list of these, newest first.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct BuildDetail {
     /// What the list shows too.
@@ -215,15 +215,6 @@ pub struct Mail {
     pub sent: bool,
     /// Why it never will.
     pub refused: Option<String>,
-}
-
-/// `GET /api/trace/{what}`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Trace {
-    /// What was asked for.
-    pub query: String,
-    /// All builds that it names, newest first.
-    pub builds: Vec<BuildDetail>,
 }
 
 /// What a reader of a log meets: one JSON line of `GET /api/builds/{id}/log`, or the data of a `line` or `dropped` event.

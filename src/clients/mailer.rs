@@ -7,8 +7,10 @@ use std::time::Duration;
 
 use lettre::message::header::{HeaderName, HeaderValue};
 use lettre::message::{Mailbox, MultiPart};
-use lettre::transport::smtp::authentication::Credentials;
-use lettre::transport::smtp::client::{Certificate, Tls, TlsParameters};
+use lettre::transport::smtp;
+use lettre::transport::smtp::authentication::{Credentials, DEFAULT_MECHANISMS};
+use lettre::transport::smtp::client::{AsyncSmtpConnection, Certificate, CertificateStore, Tls, TlsParameters};
+use lettre::transport::smtp::extension::ClientId;
 use lettre::{AsyncSmtpTransport, AsyncTransport as _, Message, Tokio1Executor};
 use secrecy::ExposeSecret as _;
 
@@ -18,6 +20,12 @@ use crate::config::{Smtp, SmtpTls};
 
 /// For the whole dialogue; the library's own limit covers the connection alone.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// For the connection.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// Replies that speak of our login, not of the mail (RFC 4954): a wrong password is mended by whoever configures, and
+/// no mail may be lost by it.
+const LOGIN_REPLIES: [&str; 4] = ["530", "534", "535", "538"];
 
 /// A mail as it is to be sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,7 +50,9 @@ pub struct Mail {
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("mail server {server}: {cause}")]
 pub struct MailError {
+    /// Host and port.
     server: String,
+    /// The server's words, or why there are none.
     cause: String,
     permanent: bool,
 }
@@ -54,10 +64,20 @@ impl MailError {
     }
 }
 
+/// User and host of an address without a name; `None` if it is no mail address.
+pub fn split_address(address: &str) -> Option<(String, String)> {
+    let address: lettre::Address = address.parse().ok()?;
+    Some((address.user().to_owned(), address.domain().to_owned()))
+}
+
 /// A mail server.
 #[derive(Debug, Clone)]
 pub struct Mailer {
     transport: AsyncSmtpTransport<Tokio1Executor>,
+    host: String,
+    port: u16,
+    tls: Tls,
+    login: Option<Credentials>,
     from: Mailbox,
     server: String,
 }
@@ -75,7 +95,8 @@ impl Mailer {
             permanent: true,
         };
         let parameters = || {
-            let mut builder = TlsParameters::builder(smtp.host.clone());
+            // The system's authorities are among ours.
+            let mut builder = TlsParameters::builder(smtp.host.clone()).certificate_store(CertificateStore::None);
             for certificate in certificates.iter() {
                 let root = Certificate::from_der(certificate.to_vec()).map_err(|error| wrong(error.to_string()))?;
                 builder = builder.add_root_certificate(root);
@@ -89,14 +110,21 @@ impl Mailer {
         };
         let mut transport = AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous(&smtp.host)
             .port(smtp.port)
-            .tls(tls)
-            .timeout(Some(Duration::from_secs(20)));
-        if let Some(account) = &smtp.account {
+            .tls(tls.clone())
+            .timeout(Some(CONNECT_TIMEOUT));
+        let login = smtp.account.as_ref().map(|account| {
             let password = account.password.expose_secret().to_owned();
-            transport = transport.credentials(Credentials::new(account.username.clone(), password));
+            Credentials::new(account.username.clone(), password)
+        });
+        if let Some(login) = &login {
+            transport = transport.credentials(login.clone());
         }
         Ok(Self {
             transport: transport.build(),
+            host: smtp.host.clone(),
+            port: smtp.port,
+            tls,
+            login,
             from: smtp
                 .from
                 .parse()
@@ -108,27 +136,60 @@ impl Mailer {
     /// Hands one mail to the server.
     ///
     /// # Errors
-    /// Permanent when the server refuses it for good (5xx) or the address is none; otherwise worth another try.
+    /// Permanent when the server refuses this mail for good (5xx) or the address is none; otherwise, also when it
+    /// refuses our login, worth another try.
     pub async fn send(&self, mail: &Mail) -> Result<(), MailError> {
         let message = self.message(mail)?;
         match tokio::time::timeout(PATIENCE, self.transport.send(message)).await {
             Ok(Ok(_)) => Ok(()),
-            Ok(Err(error)) => Err(self.wrong(error.is_permanent(), explain_chain(&error))),
+            Ok(Err(error)) => Err(self.explain(&error)),
             Err(_) => Err(self.wrong(false, format!("the dialogue did not end within {PATIENCE:?}"))),
         }
     }
 
-    /// Connects and signs in, without sending.
+    /// Connects and signs in, without sending. Returns how the server calls itself and how it was spoken to.
     ///
     /// # Errors
     /// As [`Mailer::send`].
-    pub async fn check(&self) -> Result<(), MailError> {
-        match tokio::time::timeout(PATIENCE, self.transport.test_connection()).await {
-            Ok(Ok(true)) => Ok(()),
-            Ok(Ok(false)) => Err(self.wrong(false, "it does not answer NOOP".to_owned())),
-            Ok(Err(error)) => Err(self.wrong(error.is_permanent(), explain_chain(&error))),
+    pub async fn check(&self) -> Result<String, MailError> {
+        match tokio::time::timeout(PATIENCE, self.greet()).await {
+            Ok(Ok(greeting)) => Ok(greeting),
+            Ok(Err(error)) => Err(self.explain(&error)),
             Err(_) => Err(self.wrong(false, format!("no answer within {PATIENCE:?}"))),
         }
+    }
+
+    /// What the transport does before it sends.
+    async fn greet(&self) -> Result<String, smtp::Error> {
+        let hello = ClientId::default();
+        let wrapper = match &self.tls {
+            Tls::Wrapper(parameters) => Some(parameters.clone()),
+            _ => None,
+        };
+        let place = (self.host.as_str(), self.port);
+        let mut connection =
+            AsyncSmtpConnection::connect_tokio1(place, Some(CONNECT_TIMEOUT), &hello, wrapper, None).await?;
+        if let Tls::Required(parameters) = &self.tls {
+            connection.starttls(parameters.clone(), &hello).await?;
+        }
+        let encrypted = if connection.is_encrypted() { "TLS" } else { "plain text" };
+        let mut greeting = format!("{}, {encrypted}", connection.server_info().name());
+        if let Some(login) = &self.login {
+            connection.auth(DEFAULT_MECHANISMS, login).await?;
+            greeting.push_str(", signed in");
+        }
+        connection.abort().await;
+        Ok(greeting)
+    }
+
+    fn explain(&self, error: &smtp::Error) -> MailError {
+        let code = error.status().map(|code| code.to_string());
+        let login = code.is_some_and(|code| LOGIN_REPLIES.contains(&code.as_str()));
+        let mut cause = explain_chain(error);
+        if login {
+            cause.push_str("; check smtp.username and smtp.password");
+        }
+        self.wrong(error.is_permanent() && !login, cause)
     }
 
     /// The server's address, for messages.

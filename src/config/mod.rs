@@ -1,10 +1,11 @@
 //! The configuration: one struct, validated as a whole before anything starts.
 //!
 //! `default.toml` beside this file is both the list of all keys and their documentation. The user's file and the
-//! environment are laid over it; [`read`] then takes every key and collects what is wrong, so that one start shows all
+//! environment are laid over it; `read` then takes every key and collects what is wrong, so that one start shows all
 //! mistakes.
 
 mod read;
+mod reader;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;

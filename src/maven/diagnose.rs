@@ -46,10 +46,7 @@ pub fn diagnose(
     tests: &TestReport,
     tests_required: bool,
 ) -> Result<Vec<Finding>, Finding> {
-    let code = match limits::stopped(ended, console, tests) {
-        Ok(code) => code,
-        Err(finding) => return Err(finding),
-    };
+    let code = limits::stopped(ended, console, tests)?;
     let red = tests.counts.failed + tests.counts.errors > 0;
     if red {
         return Err(match limits::process_limit_in(tests) {

@@ -305,10 +305,10 @@ impl OneFile<'_> {
     }
 
     fn text(&mut self, text: &str, open: &[String]) {
-        if let (Some("failure" | "error"), Some(trouble)) = (open.last().map(String::as_str), &mut self.trouble) {
-            if trouble.text.len() < TOKEN {
-                trouble.text.push_str(text);
-            }
+        if let (Some("failure" | "error"), Some(trouble)) = (open.last().map(String::as_str), &mut self.trouble)
+            && trouble.text.len() < TOKEN
+        {
+            trouble.text.push_str(text);
         }
     }
 

@@ -1,99 +1,134 @@
-//! The one note on a merge request, edited in place: newest build first.
+//! The one note on a merge request, edited in place: newest build first, a few earlier ones below.
 
 use std::fmt::Write as _;
 
-use super::{Notifier, NotifyError, words};
-use crate::model::{BuildState, Digest, ProjectId};
+use sqlx::PgTransaction;
+
+use super::markdown::{block, plain};
+use super::outbox::Links;
+use super::{Notifier, NotifyError, is_final, words};
+use crate::model::{BuildState, Digest, Finding, ProjectId};
 use crate::store::builds::{self, BuildRecord};
 use crate::store::images::{self, ImageRecord};
 use crate::store::notices;
 
 /// Earlier builds that are listed below the newest one.
 const EARLIER: usize = 5;
+/// Lines of evidence: the whole of it is on the build's page.
+const DETAIL: usize = 40;
 
 impl Notifier {
-    pub(super) async fn write_note(&self, project: ProjectId, iid: i64) -> Result<(), NotifyError> {
-        let known = builds::of_merge_request(&self.pool, project, iid).await?;
+    pub(super) async fn write_note(
+        &self,
+        mut tx: PgTransaction<'_>,
+        project: ProjectId,
+        iid: i64,
+    ) -> Result<(), NotifyError> {
+        let known = builds::of_merge_request(&mut *tx, project, iid).await?;
         let mut records = Vec::new();
         for build in known.iter().take(1 + EARLIER) {
-            records.extend(builds::get(&self.pool, build.id).await?);
+            records.extend(builds::get(&mut *tx, build.id).await?);
         }
-        let Some(newest) = records.first() else { return Ok(()) };
-        let image = images::of_build(&self.pool, newest.build.id).await?;
-        let body = body(&records, image.as_ref(), &self.public_url);
+        let Some((newest, earlier)) = records.split_first() else {
+            return Ok(());
+        };
+        let image = images::of_build(&mut *tx, newest.build.id).await?;
+        let body = body(newest, earlier, image.as_ref(), &self.links);
         let sum = Digest::of(body.as_bytes());
-        let (note, told) = notices::told_note(&self.pool, project, iid).await?.unwrap_or_default();
+        let (note, told) = notices::told_note(&mut *tx, project, iid).await?.unwrap_or_default();
         if told.as_deref() == Some(sum.as_str()) {
             return Ok(());
         }
         let marker = format!("<!-- seaworthy:{project}!{iid} -->");
         let (note, refused) = match self.gitlab.upsert_note(project, iid, note, &marker, &body).await {
             Ok(note) => (Some(note), None),
-            Err(error) if error.is_transient() => return Err(error.into()),
+            Err(error) if !is_final(&error) => return Err(error.into()),
             Err(error) => {
                 tracing::warn!(%project, iid, %error, "GitLab does not take the note");
                 (note, Some(error.to_string()))
             }
         };
-        notices::set_told_note(&self.pool, project, iid, note, Some(sum.as_str()), refused.as_deref()).await?;
-        Ok(())
+        notices::set_told_note(&mut *tx, project, iid, note, Some(sum.as_str()), refused.as_deref()).await?;
+        Ok(tx.commit().await?)
     }
 }
 
-fn body(records: &[BuildRecord], image: Option<&ImageRecord>, public_url: &str) -> String {
-    let mut text = String::new();
-    let Some((newest, earlier)) = records.split_first() else {
-        return text;
-    };
+/// No line of it begins with a stranger's word: that is where Markdown and quick actions look.
+fn body(newest: &BuildRecord, earlier: &[BuildRecord], image: Option<&ImageRecord>, links: &Links) -> String {
     let build = &newest.build;
-    let link = |id| format!("[build {id}]({public_url}/builds/{id})");
-    let head = build.merge_request.head.as_str();
-    let mut line = |content: String| {
-        text.push_str(&content);
-        text.push('\n');
-    };
-    line(format!(
-        "{} **{}** – {} of {head}",
+    let mut parts = vec![format!(
+        "{} **{}** · [build {}]({}) of {}",
         emoji(build.state),
         words::shout(build.state),
-        link(build.id)
-    ));
-    line(String::new());
+        build.id,
+        links.build(build.id),
+        build.merge_request.head
+    )];
     match (&build.finding, build.state) {
-        (Some(finding), BuildState::Failed) => {
-            line(format!("{}.", plain(&finding.title)));
-            if !finding.detail.is_empty() {
-                line(String::new());
-                line(code(&finding.detail, 20));
-            }
-            line(String::new());
-            line(plain(&finding.help));
-        }
-        _ => line(format!("{}.", plain(&words::in_short(newest)))),
+        (Some(found), BuildState::Failed) => parts.extend(finding(found)),
+        (_, BuildState::Queued | BuildState::Running | BuildState::Passed) => {}
+        _ => parts.push(format!("**{}**", plain(&words::in_short(newest)))),
     }
-    if let Some(image) = image {
-        line(String::new());
-        line(format!("- Image: `{}`", image.pushed.reference));
-        line(format!("- Digest: `{}`", image.pushed.digest));
-    }
-    if let Some(took) = words::took(newest) {
-        line(format!("- Took {took}"));
+    let facts = facts(newest, image);
+    if !facts.is_empty() {
+        parts.push(facts.join("\n"));
     }
     for remark in &newest.remarks {
-        line(format!("- Note: {}", plain(&remark.title)));
+        parts.push(format!("Note: {}. {}", plain(&remark.title), plain(&remark.help)));
     }
     if !earlier.is_empty() {
-        let mut rows = "\n| build | commit | result |\n|---|---|---|".to_owned();
-        for record in earlier {
-            let build = &record.build;
-            let short = build.merge_request.head.short();
-            let result = plain(&words::in_short(record)).replace('|', "\\|");
-            // Writing to a String cannot fail.
-            let _ = write!(rows, "\n| {} | {short} | {result} |", link(build.id));
-        }
-        line(rows);
+        parts.push(table(earlier, links));
     }
-    text
+    parts.join("\n\n")
+}
+
+fn finding(finding: &Finding) -> Vec<String> {
+    let mut parts = vec![format!("**{}**", plain(&finding.title))];
+    if !finding.detail.is_empty() {
+        parts.push(block(&finding.detail, DETAIL));
+    }
+    if !finding.help.is_empty() {
+        parts.push(format!("What to do: {}", plain(&finding.help)));
+    }
+    parts
+}
+
+fn facts(record: &BuildRecord, image: Option<&ImageRecord>) -> Vec<String> {
+    let mut facts = Vec::new();
+    if let Some(image) = image {
+        facts.push(format!("- Image: `{}`", image.pushed.reference));
+        facts.push(format!("- Digest: `{}`", image.pushed.digest));
+    }
+    if let Some(report) = &record.tests {
+        facts.push(format!("- Tests: {}", words::tests(report)));
+    }
+    if let Some(tip) = &record.build.target_tip {
+        let target = plain(&record.build.merge_request.target_branch);
+        facts.push(format!("- Merged into: {target} at {tip}"));
+    }
+    if let Some(took) = words::took(record) {
+        facts.push(format!("- Took: {took}"));
+    }
+    facts
+}
+
+fn table(earlier: &[BuildRecord], links: &Links) -> String {
+    let mut rows = "| Earlier | Commit | Result | |\n|---|---|---|---|".to_owned();
+    for record in earlier {
+        let build = &record.build;
+        // Writing to a String cannot fail.
+        let _ = write!(
+            rows,
+            "\n| [build {}]({}) | {} | {} {} | {} |",
+            build.id,
+            links.build(build.id),
+            build.merge_request.head.short(),
+            emoji(build.state),
+            words::shout(build.state).to_lowercase(),
+            plain(&words::cut(&words::in_short(record), 120))
+        );
+    }
+    rows
 }
 
 fn emoji(state: BuildState) -> &'static str {
@@ -107,65 +142,54 @@ fn emoji(state: BuildState) -> &'static str {
     }
 }
 
-/// Strangers' text as text: no mention (`@all`), no quick action (`/merge`), no HTML, no formatting, on one line.
-fn plain(text: &str) -> String {
-    let mut safe = String::with_capacity(text.len());
-    for c in text.split_whitespace().collect::<Vec<_>>().join(" ").chars() {
-        match c {
-            // A zero-width space breaks references (@, #, !, ~, %, &, $) without being seen.
-            '@' | '~' | '#' | '!' | '%' | '&' | '$' => safe.extend([c, '\u{200b}']),
-            '<' => safe.push_str("&lt;"),
-            '*' | '_' | '`' | '[' | ']' | '|' | '\\' | '>' => safe.extend(['\\', c]),
-            c if c.is_control() => {}
-            c => safe.push(c),
-        }
-    }
-    // Only at the begin of a line does a slash mean something.
-    if safe.starts_with('/') {
-        format!("\u{200b}{safe}")
-    } else {
-        safe
-    }
-}
-
-/// Lines as a code block that they cannot leave.
-fn code(lines: &[String], most: usize) -> String {
-    let mut shown: Vec<String> = lines
-        .iter()
-        .take(most)
-        .flat_map(|line| line.lines())
-        .map(str::to_owned)
-        .collect();
-    shown.truncate(2 * most);
-    let longest = shown
-        .iter()
-        .map(|line| line.chars().filter(|c| *c == '`').count())
-        .max()
-        .unwrap_or(0);
-    let fence = "`".repeat(longest.max(2) + 1);
-    if lines.len() > most {
-        shown.push(format!("… and {} more", lines.len() - most));
-    }
-    format!("{fence}text\n{}\n{fence}", shown.join("\n"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::notify::sample;
 
     #[test]
-    fn strangers_text_commands_nothing() {
-        assert_eq!(plain("/merge now"), "\u{200b}/merge now");
-        assert_eq!(plain("hi @all\n/close"), "hi @\u{200b}all /close");
-        assert_eq!(plain("<b>`x`</b>"), "&lt;b\\>\\`x\\`&lt;/b\\>");
+    fn the_newest_build_comes_first_and_tells_what_to_do() {
+        let links = Links::new("https://ci.example.com");
+        let newest = sample::record(BuildState::Failed);
+        let earlier = [
+            sample::record(BuildState::Passed),
+            sample::record(BuildState::Superseded),
+        ];
+        let text = body(&newest, &earlier, None, &links);
+        assert!(
+            text.starts_with(":x: **FAILED** · [build 12](https://ci.example.com/builds/12) of da15"),
+            "{text}"
+        );
+        assert!(text.contains("\nWhat to do: Run the tests"), "{text}");
+        assert!(text.contains("| :white\\_check\\_mark: passed |") || text.contains("| :white_check_mark: passed |"));
+        let image = sample::image();
+        let text = body(&earlier[0], &[], Some(&image), &links);
+        assert!(text.contains(&format!("- Digest: `{}`", image.pushed.digest)), "{text}");
+        assert!(text.contains("- Tests: 14 tests"), "{text}");
     }
 
     #[test]
-    fn code_stays_inside_its_fence() {
-        let block = code(&["a ```` b".to_owned(), "/merge".to_owned()], 20);
+    fn no_line_begins_with_a_strangers_word() {
+        let links = Links::new("https://ci.example.com");
+        let mut record = sample::record(BuildState::Failed);
+        let hostile = "/merge\n/approve @all <script>";
+        let found = Finding::new("r", hostile, hostile).with_detail([hostile.to_owned(), "```\n/close".to_owned()]);
+        record.build.finding = Some(found.clone());
+        record.remarks = vec![found];
+        record.build.merge_request.target_branch = "/lock".into();
+        let mut errored = sample::record(BuildState::Errored);
+        errored.build.error = Some(hostile.into());
+        let text = body(&record, &[errored.clone()], None, &links) + "\n" + &body(&errored, &[], None, &links);
+        for line in text.lines() {
+            assert!(!line.trim_start().starts_with('/'), "{line:?} in {text}");
+        }
+        let (fence, outside): (Vec<_>, Vec<_>) = text.split("````").enumerate().partition(|(n, _)| n % 2 == 1);
+        assert_eq!(fence.len(), 1, "{text}");
         assert!(
-            block.starts_with("`````text\n") && block.ends_with("\n`````"),
-            "{block}"
+            outside
+                .iter()
+                .all(|(_, part)| !part.contains("@all") && !part.contains('<')),
+            "{text}"
         );
     }
 }

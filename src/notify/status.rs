@@ -1,50 +1,76 @@
 //! The commit status: what GitLab's merge gate looks at.
+//!
+//! A status belongs to the commit, not to the build. Where a newer build of the same commit is there, it alone speaks:
+//! the older one's "canceled", told late, would end the row that the newer one's "running" stands in.
 
-use super::{Notifier, NotifyError, words};
-use crate::clients::gitlab::{CommitState, GitLabErrorKind, StatusUpdate};
-use crate::model::{BuildId, BuildState};
+use sqlx::PgTransaction;
+
+use super::{Notifier, NotifyError, is_final, words};
+use crate::clients::gitlab::{CommitState, GitLabError, GitLabErrorKind, StatusUpdate};
+use crate::model::{BuildId, BuildState, MergeRequest};
 use crate::store::{builds, notices};
 
 /// One name for all of ours: GitLab tells statuses apart by it.
 const NAME: &str = "seaworthy";
 
 impl Notifier {
-    pub(super) async fn set_status(&self, id: BuildId) -> Result<(), NotifyError> {
-        let Some(record) = builds::get(&self.pool, id).await? else {
+    pub(super) async fn set_status(&self, mut tx: PgTransaction<'_>, id: BuildId) -> Result<(), NotifyError> {
+        let Some(record) = builds::get(&mut *tx, id).await? else {
             return Ok(());
         };
-        let build = &record.build;
-        if notices::told_status(&self.pool, id).await? == Some(build.state) {
+        let state = record.build.state;
+        if notices::told_status(&mut *tx, id).await? == Some(state) {
             return Ok(());
         }
-        let url = format!("{}/builds/{id}", self.public_url);
-        let description = words::in_short(&record);
-        let mr = &build.merge_request;
-        let update = StatusUpdate {
-            state: commit_state(build.state),
-            name: NAME,
-            target_url: &url,
-            description: &description,
-            r#ref: Some(&mr.source_branch),
-        };
-        let mut told = self.gitlab.set_commit_status(mr.project_id, &mr.head, &update).await;
-        // A commit of a fork is on no branch of the target; the fork itself may show it, if our token may write there.
-        if let (Err(error), Some(source)) = (&told, mr.source_project_id)
-            && error.kind == GitLabErrorKind::NotThere
-            && source != mr.project_id
-        {
-            told = self.gitlab.set_commit_status(source, &mr.head, &update).await;
-        }
-        let refused = match told {
-            Ok(_) => None,
-            Err(error) if error.is_transient() => return Err(error.into()),
-            Err(error) => {
-                tracing::warn!(build = %id, %error, "GitLab does not take the commit status");
-                Some(error.to_string())
+        let mr = &record.build.merge_request;
+        let builds = builds::of_merge_request(&mut *tx, mr.project_id, mr.iid).await?;
+        let refused = if builds.iter().any(|other| other.id > id && other.head == mr.head) {
+            None
+        } else {
+            let url = self.links.build(id);
+            let description = words::in_short(&record);
+            let update = StatusUpdate {
+                state: commit_state(state),
+                name: NAME,
+                target_url: &url,
+                description: &description,
+                r#ref: Some(&mr.source_branch),
+            };
+            match self.send_status(mr, &update).await {
+                Ok(()) => None,
+                Err(error) if !is_final(&error) => return Err(error.into()),
+                Err(error) => {
+                    tracing::warn!(build = %id, %state, %error, "GitLab does not take the commit status");
+                    Some(error.to_string())
+                }
             }
         };
-        notices::set_told_status(&self.pool, id, build.state, refused.as_deref()).await?;
-        Ok(())
+        notices::set_told_status(&mut *tx, id, state, refused.as_deref()).await?;
+        Ok(tx.commit().await?)
+    }
+
+    async fn send_status(&self, mr: &MergeRequest, update: &StatusUpdate<'_>) -> Result<(), GitLabError> {
+        if !mr.from_fork() {
+            return self
+                .gitlab
+                .set_commit_status(mr.project_id, &mr.head, update)
+                .await
+                .map(drop);
+        }
+        // The source branch is none of the target's: named there, GitLab would show a pipeline of a branch that does
+        // not exist.
+        let there = StatusUpdate {
+            r#ref: None,
+            ..update.clone()
+        };
+        let told = self.gitlab.set_commit_status(mr.project_id, &mr.head, &there).await;
+        match (told, mr.source_project_id) {
+            // The head is on no branch of the target; the fork itself may show it, if our token may write there.
+            (Err(error), Some(source)) if error.kind == GitLabErrorKind::NotThere => {
+                self.gitlab.set_commit_status(source, &mr.head, update).await.map(drop)
+            }
+            (told, _) => told.map(drop),
+        }
     }
 }
 

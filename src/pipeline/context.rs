@@ -39,6 +39,7 @@ pub struct Run {
 
 impl Run {
     /// An attempt that is about to begin.
+    #[expect(clippy::too_many_arguments, reason = "each is a field, and there is one caller")]
     pub fn new(
         parts: Arc<Parts>,
         build: Build,

@@ -150,6 +150,12 @@ impl Workers {
         let ending = Ending::from(pipeline::run(&run).await);
         self.remove_what_is_left(build.id, |attempt| attempt == build.attempt)
             .await;
+        if matches!(ending, Ending::Stopped) {
+            // The engine finishes what it was told in the moment of the stop; that shows a little later.
+            tokio::time::sleep(Duration::from_millis(700)).await;
+            self.remove_what_is_left(build.id, |attempt| attempt == build.attempt)
+                .await;
+        }
         if let Err(error) = run.workspace.remove().await {
             tracing::warn!(build = %build.id, %error, "a workspace was not removed; the sweep will");
         }
@@ -259,7 +265,7 @@ impl Workers {
     /// Mails and news for GitLab, as part of the transaction.
     async fn announce(&self, tx: &mut sqlx::PgTransaction<'_>, record: &BuildRecord) -> store::Result<()> {
         let build = &record.build;
-        outbox::announce(&mut **tx, &build.merge_request, build.id).await?;
+        outbox::announce(tx, &build.merge_request, build.id).await?;
         if build.state.is_final() {
             let commits = builds::commits(&mut **tx, build.id).await?;
             let pipeline = self.parts.definitions.pipeline(&build.pipeline);

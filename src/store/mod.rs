@@ -87,3 +87,16 @@ pub async fn notify(pool: &PgPool, channel: &str, payloads: &[String]) -> Result
 pub async fn installation(pool: &PgPool) -> Result<String> {
     sqlx::query_scalar!("select id from installation").fetch_one(pool).await
 }
+
+/// Number (150003) and name (15.3) of the server's version; the cheapest question to see whether Postgres answers.
+///
+/// # Errors
+/// Postgres cannot be reached.
+pub async fn server_version(pool: &PgPool) -> Result<(i32, String)> {
+    let row = sqlx::query!(
+        r#"select current_setting('server_version_num')::int as "number!", current_setting('server_version') as "name!""#
+    )
+    .fetch_one(pool)
+    .await?;
+    Ok((row.number, row.name))
+}

@@ -17,6 +17,8 @@ use crate::model::{BuildId, BuildState, Invalid, ProjectId};
 pub enum Subject {
     /// One mail, by its row.
     Mail(i64),
+    /// The mail to a merge request's author whose address only GitLab's API knows.
+    Author(BuildId),
     /// The commit status of a build.
     Status(BuildId),
     /// The note on a merge request.
@@ -27,6 +29,7 @@ impl fmt::Display for Subject {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Mail(id) => write!(f, "mail:{id}"),
+            Self::Author(build) => write!(f, "author:{build}"),
             Self::Status(build) => write!(f, "status:{build}"),
             Self::Note(project, iid) => write!(f, "note:{project}!{iid}"),
         }
@@ -38,6 +41,7 @@ impl FromStr for Subject {
     fn from_str(s: &str) -> std::result::Result<Self, Invalid> {
         let parsed = match s.split_once(':') {
             Some(("mail", id)) => id.parse().ok().map(Self::Mail),
+            Some(("author", id)) => id.parse().ok().map(|id| Self::Author(BuildId(id))),
             Some(("status", id)) => id.parse().ok().map(|id| Self::Status(BuildId(id))),
             Some(("note", rest)) => rest
                 .split_once('!')
@@ -47,9 +51,20 @@ impl FromStr for Subject {
         parsed.ok_or_else(|| Invalid {
             what: "notice",
             value: s.to_owned(),
-            expected: "mail:<id>, status:<build> or note:<project>!<iid>",
+            expected: "mail:<id>, author:<build>, status:<build> or note:<project>!<iid>",
         })
     }
+}
+
+/// Makes everybody else who tells the same thing wait until the end of the transaction.
+pub async fn lock(db: impl PgExecutor<'_>, subject: Subject) -> Result<()> {
+    sqlx::query!(
+        "select pg_advisory_xact_lock(hashtextextended('notice:' || $1::text, 0))",
+        subject.to_string(),
+    )
+    .fetch_one(db)
+    .await?;
+    Ok(())
 }
 
 /// A mail of the outbox.

@@ -22,7 +22,10 @@ pub(super) async fn readyz(State(state): State<AppState>) -> (StatusCode, Json<R
     if state.stop.is_cancelled() {
         missing.push("the service is stopping".to_owned());
     }
-    if !matches!(tokio::time::timeout(PATIENCE, store::now(&state.pool)).await, Ok(Ok(_))) {
+    if !matches!(
+        tokio::time::timeout(PATIENCE, store::server_version(&state.pool)).await,
+        Ok(Ok(_))
+    ) {
         missing.push("Postgres does not answer".to_owned());
     }
     if !state.is_migrated() {

@@ -185,7 +185,7 @@ fn wake(state: &AppState, id: BuildId, events: &[Event]) {
 }
 
 fn already_ended(id: BuildId, state: BuildState) -> Error {
-    Error::Conflict(format!("build {id} has already ended: it is {}", words(state)))
+    Error::Conflict(format!("build {id} has already ended ({})", words(state)))
 }
 
 fn words(state: BuildState) -> String {

@@ -9,7 +9,7 @@ use super::params::SHORTEST_COMMIT;
 use super::state::AppState;
 use crate::model::BuildId;
 use crate::store::{builds, images};
-use crate::wire::Trace;
+use crate::wire::BuildDetail;
 
 /// Builds that a trace tells of at most.
 const MOST: i64 = 50;
@@ -17,7 +17,7 @@ const MOST: i64 = 50;
 const NAMED: i64 = 5;
 
 /// All builds that `what` names.
-pub(super) async fn trace(state: &AppState, what: &str) -> Result<Trace> {
+pub(super) async fn trace(state: &AppState, what: &str) -> Result<Vec<BuildDetail>> {
     let what = what.trim();
     let mut ids = BTreeSet::new();
     if let Some(id) = number(what) {
@@ -34,10 +34,7 @@ pub(super) async fn trace(state: &AppState, what: &str) -> Result<Trace> {
     if found.is_empty() {
         return Err(nothing(what));
     }
-    Ok(Trace {
-        query: what.to_owned(),
-        builds: found,
-    })
+    Ok(found)
 }
 
 async fn by_commit(state: &AppState, digits: &str) -> Result<Vec<BuildId>> {

@@ -3,7 +3,7 @@
 //! Each call has a time limit of its own (GitLab may wait 10 s for a lock before it answers), says in its error what it
 //! wanted and which right was missing, and never tries again: that is the caller's to decide, by
 //! [`GitLabError::is_transient`]. The token goes out as a header that is marked as sensitive, to the configured server
-//! only (redirects: [`super::http`]; pages: [`GitLab::page`]).
+//! only (redirects: [`super::http`]; pages: `GitLab::page`).
 
 mod error;
 mod hooks;

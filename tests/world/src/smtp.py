@@ -22,8 +22,19 @@ def authenticate(server, session, envelope, mechanism, data):
     return AuthResult(success=(data.login, data.password) == wanted, handled=False)
 
 
+# Whole domains whose mail is not taken: for good, or for the moment.
+REFUSED = {"refused.example": "550 5.1.1 No such user here", "later.example": "451 4.7.1 Try again later"}
+
+
 class Keep:
     count = 0
+
+    async def handle_RCPT(self, server, session, envelope, address, options):
+        refusal = REFUSED.get(address.rpartition("@")[2].lower())
+        if refusal is not None:
+            return refusal
+        envelope.rcpt_tos.append(address)
+        return "250 2.1.5 OK"
 
     async def handle_DATA(self, server, session, envelope):
         Keep.count += 1

@@ -13,7 +13,8 @@ use crate::process::{Daemon, Signal, free_port, random_word, run};
 /// Debian's Python: another one in `PATH` does not have Debian's modules.
 const PYTHON: &str = "/usr/bin/python3";
 
-/// An SMTP server that was started by the world: 127.0.0.1, no TLS, AUTH PLAIN or LOGIN required.
+/// An SMTP server that was started by the world: 127.0.0.1, no TLS, AUTH PLAIN or LOGIN required. Mail to anybody at
+/// `refused.example` is refused with 550, at `later.example` with 451.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Smtp {
     /// On 127.0.0.1.

@@ -42,6 +42,7 @@ pub(super) fn router(gitlab: GitLab) -> Router {
         .nest("/projects/{project}", project)
         .route("/projects/{project}", get(projects::one))
         .route("/user", get(projects::me))
+        .route("/users", get(projects::users))
         .route("/users/{user}", get(projects::user))
         .route("/version", get(projects::version))
         .route("/personal_access_tokens/self", get(projects::token))

@@ -1,14 +1,16 @@
 //! Projects, branches, commits, and who the token is.
 
+use std::collections::HashMap;
+
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::{Path, Query, State};
 use axum::response::IntoResponse;
 use serde_json::{Value, json};
 
-use super::{Answer, find_project, not_found, person};
+use super::{Answer, find_project, not_found, page, person};
 use crate::gitlab::GitLab;
 use crate::gitlab::repository::git;
-use crate::gitlab::state::Project;
+use crate::gitlab::state::{Project, User};
 
 /// The version that the stand-in claims, in the API and in the webhooks' User-Agent.
 pub(crate) const VERSION: &str = "18.5.2-ee";
@@ -56,6 +58,22 @@ pub(super) async fn me(State(gitlab): State<GitLab>) -> Answer {
     let mut json = person(&state.bot, &state.base_url);
     json["bot"] = true.into();
     Ok(Json(json).into_response())
+}
+
+/// `GET /users?username=`; none for a name that nobody has.
+pub(super) async fn users(State(gitlab): State<GitLab>, Query(query): Query<HashMap<String, String>>) -> Answer {
+    let state = gitlab.shared.lock();
+    let named = |user: &&User| {
+        query
+            .get("username")
+            .is_some_and(|name| user.username.eq_ignore_ascii_case(name))
+    };
+    let found = state
+        .users
+        .iter()
+        .filter(named)
+        .map(|user| person(user, &state.base_url));
+    Ok(page(found.collect(), &query))
 }
 
 /// `GET /users/:id`.

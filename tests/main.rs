@@ -17,4 +17,5 @@ mod payloads;
 mod resilience;
 mod road;
 mod secrets;
+mod web;
 mod webhook;

@@ -43,6 +43,37 @@ pub fn to_html(line: &str) -> String {
     html
 }
 
+/// The line for a terminal: its colours stay, but nothing that moves the cursor, sets titles or makes links; what was
+/// switched on is switched off at its end.
+pub fn to_terminal(line: &str) -> Cow<'_, str> {
+    if !line.chars().any(is_special) {
+        return Cow::Borrowed(line);
+    }
+    let mut text = String::with_capacity(line.len());
+    let mut coloured = false;
+    for piece in pieces(line) {
+        match piece {
+            Piece::Text(part) => text.push_str(part),
+            Piece::Overwrite => {
+                text.clear();
+                if coloured {
+                    text.push_str("\x1b[0m");
+                }
+            }
+            // With '>' or '?' in front it is no colour but a switch of the keyboard (xterm).
+            Piece::Sgr(parameters) if parameters.contains(|c| !matches!(c, '0'..='9' | ';' | ':')) => {}
+            Piece::Sgr(parameters) => {
+                coloured = true;
+                write!(text, "\x1b[{parameters}m").expect("writing to a String cannot fail");
+            }
+        }
+    }
+    if coloured {
+        text.push_str("\x1b[0m");
+    }
+    Cow::Owned(text)
+}
+
 /// What a line consists of.
 enum Piece<'a> {
     /// Shown as it is.
@@ -310,6 +341,14 @@ mod tests {
         assert_eq!(to_html("\x1b[38:5:1mx"), "<span class=\"ansi-31\">x</span>");
         assert_eq!(to_html("\x1b[38;2;1;2;4;1mx"), "<span class=\"ansi-b\">x</span>");
         assert_eq!(to_html("\x1b[48;5;200mx"), "x");
+    }
+
+    #[test]
+    fn a_terminal_gets_colours_and_nothing_else() {
+        assert_eq!(to_terminal("plain"), "plain");
+        assert_eq!(to_terminal("\x1b[1;31mred\x1b[m"), "\x1b[1;31mred\x1b[m\x1b[0m");
+        assert_eq!(to_terminal("a\x1b[2Jb\x1b]0;title\x07c\x08d\x1b[>4;1me"), "abcde");
+        assert_eq!(to_terminal("10 %\r\x1b[32m20 %"), "\x1b[32m20 %\x1b[0m");
     }
 
     #[test]

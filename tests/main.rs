@@ -18,4 +18,5 @@ mod payloads;
 mod resilience;
 mod road;
 mod secrets;
+mod web;
 mod webhook;

@@ -136,7 +136,7 @@ async fn a_build_is_shown_followed_and_ordered_about() {
     // A delivery can be looked at and interpreted again, which changes nothing.
     let (_, list) = get(&service, "/api/deliveries").await;
     let list: Value = serde_json::from_str(&list).expect("JSON");
-    let id = list[0]["id"].as_str().expect("an id");
+    let id = list["deliveries"][0]["id"].as_str().expect("an id");
     assert!(
         !get(&service, &format!("/api/deliveries/{id}"))
             .await

@@ -1,9 +1,11 @@
 //! `seaworthy builds …`, `rebuild`, `cancel`: builds seen and ordered from the command line.
 
+use std::io::{Write, stdout};
 use std::process::ExitCode;
 
 use super::client::{Client, Server};
-use crate::wire::{BuildList, BuildView, Done};
+use super::print;
+use crate::wire::{BuildDetail, BuildList, Done};
 
 /// Builds.
 #[derive(Debug, clap::Args)]
@@ -17,23 +19,7 @@ pub struct Args {
 #[derive(Debug, clap::Subcommand)]
 enum Verb {
     /// List builds, newest first.
-    List {
-        /// Only of this project.
-        #[arg(long)]
-        project: Option<String>,
-        /// Only in this state.
-        #[arg(long)]
-        state: Option<String>,
-        /// Only of this commit.
-        #[arg(long)]
-        commit: Option<String>,
-        /// At most so many.
-        #[arg(long, default_value_t = 20)]
-        limit: u32,
-        /// As JSON.
-        #[arg(long)]
-        json: bool,
-    },
+    List(ListArgs),
     /// Show one build.
     Show {
         /// Its number.
@@ -42,11 +28,36 @@ enum Verb {
         #[arg(long)]
         json: bool,
     },
-    /// Let the build of a fork's commit run.
+    /// Let the build of a fork's commit run. A new push asks again.
     Approve {
         /// Its number.
         build: i64,
     },
+}
+
+#[derive(Debug, clap::Args)]
+struct ListArgs {
+    /// Only of this project.
+    #[arg(long)]
+    project: Option<String>,
+    /// Only in this state: awaiting_approval, queued, running, passed, failed, errored, cancelled or superseded.
+    #[arg(long)]
+    state: Option<String>,
+    /// Only of this merge request.
+    #[arg(long)]
+    iid: Option<i64>,
+    /// Only of this commit (7 digits at least).
+    #[arg(long)]
+    commit: Option<String>,
+    /// Only older than this build.
+    #[arg(long)]
+    before: Option<i64>,
+    /// At most so many.
+    #[arg(long, default_value_t = 20)]
+    limit: u32,
+    /// As JSON.
+    #[arg(long)]
+    json: bool,
 }
 
 /// An order about one build.
@@ -63,44 +74,59 @@ pub struct Order {
 pub async fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let client = Client::new(&args.server)?;
     match &args.verb {
-        Verb::List {
-            project,
-            state,
-            commit,
-            limit,
-            json,
-        } => {
-            let mut query = vec![("limit", limit.to_string())];
-            for (name, value) in [("project", project), ("state", state), ("commit", commit)] {
-                query.extend(value.iter().map(|value| (name, value.clone())));
-            }
-            let list: BuildList = client.get("/api/builds", &query).await?;
-            if *json {
-                println!("{}", serde_json::to_string_pretty(&list)?);
-                return Ok(ExitCode::SUCCESS);
-            }
-            println!(" build  state       project                          mr  commit    title");
-            for build in list.builds {
-                let mr = format!("!{}", build.iid);
-                let head: String = build.head.chars().take(8).collect();
-                println!(
-                    "{:>6}  {:<11} {:<28} {mr:>6}  {head}  {}",
-                    build.id,
-                    build.state.as_str(),
-                    build.project,
-                    build.title
-                );
-            }
-        }
+        Verb::List(args) => list(&client, args, &mut stdout().lock()).await,
         Verb::Show { build, json } => {
-            let view: BuildView = client.get(&format!("/api/builds/{build}"), &[]).await?;
+            let detail: BuildDetail = client.get(&format!("/api/builds/{build}"), &[]).await?;
+            let mut out = stdout().lock();
             if *json {
-                println!("{}", serde_json::to_string_pretty(&view)?);
+                writeln!(out, "{}", serde_json::to_string_pretty(&detail)?)?;
             } else {
-                print(&view);
+                print::build(&mut out, &detail)?;
             }
+            Ok(ExitCode::SUCCESS)
         }
-        Verb::Approve { build } => return order(&client, *build, "approve").await,
+        Verb::Approve { build } => order(&client, *build, "approve").await,
+    }
+}
+
+async fn list(client: &Client, args: &ListArgs, out: &mut impl Write) -> anyhow::Result<ExitCode> {
+    let mut query = vec![("limit", args.limit.to_string())];
+    let number = |value: Option<i64>| value.map(|value| value.to_string());
+    for (name, value) in [
+        ("project", args.project.clone()),
+        ("state", args.state.clone()),
+        ("iid", number(args.iid)),
+        ("commit", args.commit.clone()),
+        ("before", number(args.before)),
+    ] {
+        query.extend(value.map(|value| (name, value)));
+    }
+    let list: BuildList = client.get("/api/builds", &query).await?;
+    if args.json {
+        writeln!(out, "{}", serde_json::to_string_pretty(&list)?)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let rows: Vec<Vec<String>> = list
+        .builds
+        .iter()
+        .map(|build| {
+            vec![
+                build.id.to_string(),
+                build.state.as_str().replace('_', " "),
+                format!("{}!{}", build.project, build.iid),
+                build.head.short().to_owned(),
+                build.created_at.format("%Y-%m-%d %H:%M").to_string(),
+                build.title.clone(),
+            ]
+        })
+        .collect();
+    print::table(
+        out,
+        &["build", "state", "merge request", "commit", "made (UTC)", "title"],
+        &rows,
+    )?;
+    if let (Some(_), Some(last)) = (&list.next, list.builds.last()) {
+        writeln!(out, "older ones: --before {}", last.id)?;
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -119,84 +145,6 @@ pub async fn cancel(args: &Order) -> anyhow::Result<ExitCode> {
 
 async fn order(client: &Client, build: i64, order: &str) -> anyhow::Result<ExitCode> {
     let done: Done = client.post(&format!("/api/builds/{build}/{order}")).await?;
-    println!("{}", done.message);
+    writeln!(stdout().lock(), "{}\n{}", done.message, done.url)?;
     Ok(ExitCode::SUCCESS)
-}
-
-/// A build for a terminal: who, what, when, why.
-pub(super) fn print(view: &BuildView) {
-    let build = &view.summary;
-    let line = |name: &str, value: &str| println!("{name:<15}{value}");
-    line("build", &format!("{} {}", build.id, build.state.as_str()));
-    line(
-        "merge request",
-        &format!("{}!{} {}", build.project, build.iid, build.title),
-    );
-    line("", &build.merge_request_url);
-    line("author", &build.author);
-    line("commit", &format!("{} of {}", build.head, build.source_branch));
-    if let Some(tip) = &view.target_tip {
-        line("merged into", &format!("{} at {tip}", build.target_branch));
-    }
-    if let Some(tree) = &view.merge_tree {
-        line("tree", tree);
-    }
-    for commit in &view.commits {
-        line(
-            "",
-            &format!("{} {} ({})", commit.sha.short(), commit.subject, commit.author_name),
-        );
-    }
-    if let Some(tests) = &view.tests {
-        let counts = tests.counts;
-        line(
-            "tests",
-            &format!(
-                "{} run, {} failed, {} skipped",
-                counts.run,
-                counts.failed + counts.errors,
-                counts.skipped
-            ),
-        );
-    }
-    if let Some(image) = &view.image {
-        line("image", &image.reference);
-        line("digest", &image.digest);
-        line("stack", &format!("{} on {}", image.stack, image.base));
-        line("base digest", &image.base_digest);
-        line("war", &format!("{} ({} bytes)", image.war, image.war_bytes));
-        line("war checksum", &image.war_sha256);
-        line("servlet", &image.servlet);
-    }
-    line(
-        "pipeline",
-        &format!(
-            "{}, attempt {} on {}",
-            view.pipeline,
-            build.attempt,
-            build.worker.as_deref().unwrap_or("-")
-        ),
-    );
-    for stage in view.stages.iter().filter(|stage| stage.attempt == build.attempt) {
-        let time = stage
-            .millis
-            .map(|millis| format!("{:.1} s", millis as f64 / 1000.0))
-            .unwrap_or_default();
-        line(
-            stage.stage.as_str(),
-            &format!(
-                "{} {time} {}",
-                stage.state.as_str(),
-                stage.note.as_deref().unwrap_or("")
-            ),
-        );
-    }
-    if let Some(finding) = &view.finding {
-        line("finding", &finding.title);
-        finding.detail.iter().for_each(|detail| line("", detail));
-        line("what to do", &finding.help);
-    }
-    if let Some(error) = &view.error {
-        line("error", error);
-    }
 }

@@ -1,5 +1,7 @@
 //! The service's API as the command line uses it.
 
+use std::path::PathBuf;
+
 use anyhow::{Context as _, bail};
 use reqwest::{Method, Response};
 use secrecy::{ExposeSecret as _, SecretString};
@@ -7,17 +9,20 @@ use serde::de::DeserializeOwned;
 
 use crate::clients::certificates::Certificates;
 use crate::clients::http;
-use crate::wire::Problem;
+use crate::wire::Failure;
 
 /// Where the service is, and who asks.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Server {
     /// Address of the service.
-    #[arg(long, env = "SEAWORTHY_URL", default_value = "http://127.0.0.1:8080")]
+    #[arg(long, global = true, env = "SEAWORTHY_URL", default_value = "http://127.0.0.1:8080")]
     url: String,
     /// Token, made by `seaworthy token create`; needed to change something. Better given by the environment.
-    #[arg(long, env = "SEAWORTHY_TOKEN", hide_env_values = true)]
+    #[arg(long, global = true, env = "SEAWORTHY_TOKEN", hide_env_values = true)]
     token: Option<SecretString>,
+    /// PEM file with certificate authorities that are trusted beside the system's.
+    #[arg(long, global = true, env = "SEAWORTHY_TLS_CA_FILE", value_name = "FILE")]
+    ca_file: Option<PathBuf>,
 }
 
 /// A connection to the service.
@@ -28,16 +33,27 @@ pub struct Client {
     token: Option<SecretString>,
 }
 
+/// What the service answered instead of what was asked for.
+#[derive(Debug, thiserror::Error)]
+#[error("{sentence}")]
+pub struct Refused {
+    /// Will the same question be answered the same way?
+    pub for_good: bool,
+    sentence: String,
+}
+
 impl Client {
     /// To this service.
     ///
     /// # Errors
     /// TLS cannot be set up.
     pub fn new(server: &Server) -> anyhow::Result<Self> {
+        // An empty variable is one that is not set.
+        let ca_file = server.ca_file.as_deref().filter(|file| !file.as_os_str().is_empty());
         Ok(Self {
-            http: http::client(&Certificates::load(None)?)?,
+            http: http::client(&Certificates::load(ca_file)?)?,
             url: server.url.trim_end_matches('/').to_owned(),
-            token: server.token.clone(),
+            token: server.token.clone().filter(|token| !token.expose_secret().is_empty()),
         })
     }
 
@@ -46,7 +62,7 @@ impl Client {
     /// # Errors
     /// The service's own sentence, or why it does not answer.
     pub async fn get<T: DeserializeOwned>(&self, path: &str, query: &[(&str, String)]) -> anyhow::Result<T> {
-        Ok(self.send(Method::GET, path, query, None).await?.json().await?)
+        self.read(self.send(Method::GET, path, query, None).await?).await
     }
 
     /// Orders something.
@@ -54,7 +70,7 @@ impl Client {
     /// # Errors
     /// As [`Client::get`].
     pub async fn post<T: DeserializeOwned>(&self, path: &str) -> anyhow::Result<T> {
-        Ok(self.send(Method::POST, path, &[], None).await?.json().await?)
+        self.read(self.send(Method::POST, path, &[], None).await?).await
     }
 
     /// Reads something as it comes; `last` is the id of the last event that is known.
@@ -63,6 +79,16 @@ impl Client {
     /// As [`Client::get`].
     pub async fn open(&self, path: &str, last: Option<i64>) -> anyhow::Result<Response> {
         self.send(Method::GET, path, &[], last).await
+    }
+
+    async fn read<T: DeserializeOwned>(&self, response: Response) -> anyhow::Result<T> {
+        let answer = response.json().await.map_err(http::explain).map_err(anyhow::Error::msg);
+        answer.with_context(|| {
+            format!(
+                "the answer of {} cannot be read: is it Seaworthy, of this version?",
+                self.url
+            )
+        })
     }
 
     async fn send(
@@ -94,9 +120,41 @@ impl Client {
         if status.is_success() {
             return Ok(response);
         }
-        match response.json::<Problem>().await {
-            Ok(problem) => bail!("{}", problem.error),
+        match response.json::<Failure>().await {
+            Ok(failure) => bail!(Refused {
+                for_good: status.is_client_error(),
+                sentence: failure.error,
+            }),
             Err(_) => bail!("{} answered {status}; is it Seaworthy?", self.url),
         }
+    }
+}
+
+/// A value as a part of a path: everything that could end it or mean something else is escaped.
+pub fn segment(text: &str) -> String {
+    use std::fmt::Write as _;
+    let mut escaped = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~' | b'/' | b':' | b'@') {
+            escaped.push(char::from(byte));
+        } else {
+            write!(escaped, "%{byte:02X}").expect("writing to a String cannot fail");
+        }
+    }
+    escaped
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reference_stays_one_path() {
+        assert_eq!(
+            segment("r.example.com:5000/qa/b@sha256:ab"),
+            "r.example.com:5000/qa/b@sha256:ab"
+        );
+        assert_eq!(segment("#12"), "%2312");
+        assert_eq!(segment("a?b=c%"), "a%3Fb%3Dc%25");
     }
 }

@@ -1,9 +1,11 @@
 //! `seaworthy deliveries …`: what GitLab sent, what was decided, and once more.
 
+use std::io::{Write as _, stdout};
 use std::process::ExitCode;
 
-use super::client::{Client, Server};
-use crate::wire::{DeliveryView, Done};
+use super::client::{Client, Server, segment};
+use super::print;
+use crate::wire::{DeliveryDetail, DeliveryList, Done};
 
 /// Webhook deliveries.
 #[derive(Debug, clap::Args)]
@@ -16,13 +18,22 @@ pub struct Args {
 
 #[derive(Debug, clap::Subcommand)]
 enum Verb {
-    /// List the newest hundred.
+    /// List deliveries, newest first.
     List {
-        /// Only those decided so: build or ignored.
+        /// Only those decided so: build, ignored, or waiting to be interpreted.
         #[arg(long)]
         decision: Option<String>,
+        /// Only older than this one.
+        #[arg(long)]
+        before: Option<String>,
+        /// At most so many.
+        #[arg(long, default_value_t = 50)]
+        limit: u32,
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
     },
-    /// Show one as it came, with what was decided.
+    /// Show one as it came, with what was decided, as JSON.
     Show {
         /// Its id.
         delivery: String,
@@ -39,26 +50,55 @@ enum Verb {
 pub async fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let client = Client::new(&args.server)?;
     match &args.verb {
-        Verb::List { decision } => {
-            let query: Vec<_> = decision.iter().map(|decision| ("decision", decision.clone())).collect();
-            let list: Vec<DeliveryView> = client.get("/api/deliveries", &query).await?;
-            for delivery in list {
-                let time = delivery.received_at.format("%Y-%m-%d %H:%M:%S");
-                let decision = delivery.decision.as_deref().unwrap_or("waits");
-                println!(
-                    "{}  {time}  {decision:<8} {}",
-                    delivery.id,
-                    delivery.reason.as_deref().unwrap_or("")
-                );
+        Verb::List {
+            decision,
+            before,
+            limit,
+            json,
+        } => {
+            let mut query = vec![("limit", limit.to_string())];
+            for (name, value) in [("decision", decision), ("before", before)] {
+                query.extend(value.iter().map(|value| (name, value.clone())));
+            }
+            let list: DeliveryList = client.get("/api/deliveries", &query).await?;
+            let mut out = stdout().lock();
+            if *json {
+                writeln!(out, "{}", serde_json::to_string_pretty(&list)?)?;
+                return Ok(ExitCode::SUCCESS);
+            }
+            let rows: Vec<Vec<String>> = list
+                .deliveries
+                .iter()
+                .map(|delivery| {
+                    vec![
+                        delivery.id.to_string(),
+                        delivery.received_at.format("%Y-%m-%d %H:%M:%S").to_string(),
+                        delivery.decision.clone().unwrap_or_else(|| "waiting".to_owned()),
+                        delivery.build.map(|build| build.to_string()).unwrap_or_default(),
+                        delivery.reason.clone().unwrap_or_default(),
+                    ]
+                })
+                .collect();
+            print::table(
+                &mut out,
+                &["delivery", "received (UTC)", "decision", "build", "reason"],
+                &rows,
+            )?;
+            if let (Some(_), Some(last)) = (&list.next, list.deliveries.last()) {
+                writeln!(out, "older ones: --before {}", last.id)?;
             }
         }
         Verb::Show { delivery } => {
-            let view: DeliveryView = client.get(&format!("/api/deliveries/{delivery}"), &[]).await?;
-            println!("{}", serde_json::to_string_pretty(&view)?);
+            let detail: DeliveryDetail = client
+                .get(&format!("/api/deliveries/{}", segment(delivery)), &[])
+                .await?;
+            writeln!(stdout().lock(), "{}", serde_json::to_string_pretty(&detail)?)?;
         }
         Verb::Replay { delivery } => {
-            let done: Done = client.post(&format!("/api/deliveries/{delivery}/replay")).await?;
-            println!("{}", done.message);
+            let done: Done = client
+                .post(&format!("/api/deliveries/{}/replay", segment(delivery)))
+                .await?;
+            writeln!(stdout().lock(), "{}\n{}", done.message, done.url)?;
         }
     }
     Ok(ExitCode::SUCCESS)

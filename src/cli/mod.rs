@@ -8,6 +8,7 @@ pub mod connect;
 pub mod deliveries;
 pub mod describe;
 pub mod logs;
+mod print;
 pub mod serve;
 pub mod token;
 pub mod trace;

@@ -1,10 +1,11 @@
 //! `seaworthy trace`: from a digest, an image, a build or a commit back to the merge request.
 
+use std::io::{Write as _, stdout};
 use std::process::ExitCode;
 
-use super::builds::print;
-use super::client::{Client, Server};
-use crate::wire::BuildView;
+use super::client::{Client, Server, segment};
+use super::print;
+use crate::wire::BuildDetail;
 
 /// Show where an image comes from, or what became of a commit.
 #[derive(Debug, clap::Args)]
@@ -21,18 +22,18 @@ pub struct Args {
 /// # Errors
 /// The service's sentence.
 pub async fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    let found: Vec<BuildView> = Client::new(&args.server)?
-        .get(&format!("/api/trace/{}", args.what), &[])
-        .await?;
+    let path = format!("/api/trace/{}", segment(&args.what));
+    let found: Vec<BuildDetail> = Client::new(&args.server)?.get(&path, &[]).await?;
+    let mut out = stdout().lock();
     if args.json {
-        println!("{}", serde_json::to_string_pretty(&found)?);
+        writeln!(out, "{}", serde_json::to_string_pretty(&found)?)?;
         return Ok(ExitCode::SUCCESS);
     }
-    for (number, view) in found.iter().enumerate() {
+    for (number, detail) in found.iter().enumerate() {
         if number > 0 {
-            println!();
+            writeln!(out)?;
         }
-        print(view);
+        print::build(&mut out, detail)?;
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -1,6 +1,7 @@
 //! Table `build` with its commits: from the intent to the end.
 
 mod known;
+mod look;
 
 use chrono::{DateTime, Utc};
 use sqlx::PgExecutor;
@@ -11,6 +12,7 @@ use super::{Result, decode};
 use crate::model::{Build, BuildId, BuildState, Commit, Finding, MergeRequest, ProjectPath, Sha, TestReport, Trigger};
 
 pub use known::{Known, known_author, lock_merge_request, of_later_delivery, of_merge_request};
+pub use look::{Status, commits_like, of_commit, status};
 
 /// A build before it is stored.
 #[derive(Debug, Clone)]

@@ -102,6 +102,32 @@ pub async fn list(db: impl PgExecutor<'_>, decision: Option<&str>, limit: i64) -
     .await
 }
 
+/// Which deliveries a list shows.
+#[derive(Debug, Clone, Default)]
+pub struct Filter {
+    /// Only with this decision: `build`, `ignored`, or `waiting` for those that are not yet interpreted.
+    pub decision: Option<String>,
+    /// Only older than this one (paging).
+    pub before: Option<DeliveryId>,
+}
+
+/// A page of deliveries, newest first, without their bodies.
+pub async fn page(db: impl PgExecutor<'_>, filter: &Filter, limit: i64) -> Result<Vec<Delivery>> {
+    sqlx::query_as!(
+        Delivery,
+        r#"select id as "id: Uuid", key, received_at, event, headers, ''::bytea as "body!", decision, reason,
+                  build_id, decided_at
+           from delivery
+           where ($1::text is null or coalesce(decision, 'waiting') = $1) and ($2::uuid is null or id < $2)
+           order by id desc limit $3"#,
+        filter.decision,
+        filter.before.map(|id| id.0),
+        limit,
+    )
+    .fetch_all(db)
+    .await
+}
+
 /// Writes what was decided.
 pub async fn decide(
     db: impl PgExecutor<'_>,

@@ -7,6 +7,7 @@
 
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use sqlx::PgExecutor;
 use sqlx::postgres::types::PgInterval;
 
@@ -250,6 +251,28 @@ pub async fn request_cancel(db: impl PgExecutor<'_>, build: BuildId, state: &str
     .execute(db)
     .await?;
     Ok(done.rows_affected() > 0)
+}
+
+/// What is still to be done for a build.
+#[derive(Debug, Clone)]
+pub struct BuildJob {
+    /// When it is due, if no worker has it.
+    pub due_at: Option<DateTime<Utc>>,
+    /// Who wants it stopped.
+    pub cancel_by: Option<String>,
+}
+
+/// The job of a build, as long as it has one.
+pub async fn of_build(db: impl PgExecutor<'_>, build: BuildId) -> Result<Option<BuildJob>> {
+    sqlx::query_as!(
+        BuildJob,
+        r#"select case when fence is null then run_at end as due_at,
+                  case when fence is not null and cancel is not null then coalesce(cancel_by, '') end as cancel_by
+           from job where lane = 'build' and subject = $1"#,
+        build.to_string(),
+    )
+    .fetch_optional(db)
+    .await
 }
 
 /// Builds that a living worker has in hand, with their attempts: whatever else is found on an engine is left over.

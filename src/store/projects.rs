@@ -36,3 +36,10 @@ pub async fn take_due(db: impl PgExecutor<'_>, every: Duration) -> Result<Vec<(P
         .map(|row| Ok((ProjectId(row.id), decode("project.path", &row.path)?)))
         .collect()
 }
+
+/// Paths of the known projects, in their order, at most `limit`.
+pub async fn paths(db: impl PgExecutor<'_>, limit: i64) -> Result<Vec<String>> {
+    sqlx::query_scalar!("select path from project order by path limit $1", limit)
+        .fetch_all(db)
+        .await
+}

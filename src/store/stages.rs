@@ -106,3 +106,29 @@ pub async fn of_build(db: impl PgExecutor<'_>, build: BuildId) -> Result<Vec<Sta
         })
         .collect()
 }
+
+/// The stages of the newest attempt of each of these builds, in the order of the road.
+pub async fn newest_of_builds(db: impl PgExecutor<'_>, builds: &[BuildId]) -> Result<Vec<(BuildId, StageRecord)>> {
+    let ids: Vec<i64> = builds.iter().map(|id| id.0).collect();
+    let rows = sqlx::query!(
+        "select s.build_id, s.attempt, s.stage, s.state, s.note, s.started_at, s.finished_at
+         from build_stage s join build b on b.id = s.build_id and b.attempt = s.attempt
+         where s.build_id = any ($1) order by s.build_id, s.position",
+        &ids,
+    )
+    .fetch_all(db)
+    .await?;
+    rows.into_iter()
+        .map(|row| {
+            let record = StageRecord {
+                attempt: row.attempt,
+                stage: decode("build_stage.stage", &row.stage)?,
+                state: decode("build_stage.state", &row.state)?,
+                note: row.note,
+                started_at: row.started_at,
+                finished_at: row.finished_at,
+            };
+            Ok((BuildId(row.build_id), record))
+        })
+        .collect()
+}

@@ -1,32 +1,41 @@
-//! `/healthz`: the process lives. `/readyz`: it can do its work.
+//! `/healthz`: the process lives. `/readyz`: requests may be sent here.
 
+use std::time::Duration;
+
+use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use axum::routing::get;
-use axum::{Json, Router};
-use serde_json::{Value, json};
 
-use super::AppState;
+use super::state::AppState;
+use crate::store;
+use crate::wire::Readiness;
 
-pub(super) fn routes() -> Router<AppState> {
-    Router::new()
-        .route("/healthz", get(|| async { "ok" }))
-        .route("/readyz", get(ready))
+/// Who asks for readiness asks often and does not wait long.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+pub(super) async fn healthz() -> &'static str {
+    "ok\n"
 }
 
-async fn ready(State(state): State<AppState>) -> (StatusCode, Json<Value>) {
+pub(super) async fn readyz(State(state): State<AppState>) -> (StatusCode, Json<Readiness>) {
+    let mut missing = Vec::new();
+    if state.stop.is_cancelled() {
+        missing.push("the service is stopping".to_owned());
+    }
+    if !matches!(
+        tokio::time::timeout(PATIENCE, store::server_version(&state.pool)).await,
+        Ok(Ok(_))
+    ) {
+        missing.push("Postgres does not answer".to_owned());
+    }
     if !state.is_migrated() {
-        return not_ready("the database is away, or its schema is not up to date yet");
+        missing.push("the migrations are not yet done".to_owned());
     }
-    match crate::store::server_version(&state.pool).await {
-        Ok(_) => (StatusCode::OK, Json(json!({ "ready": true }))),
-        Err(_) => not_ready("the database is away"),
-    }
-}
-
-fn not_ready(why: &str) -> (StatusCode, Json<Value>) {
-    (
-        StatusCode::SERVICE_UNAVAILABLE,
-        Json(json!({ "ready": false, "why": why })),
-    )
+    let ready = missing.is_empty();
+    let status = if ready {
+        StatusCode::OK
+    } else {
+        StatusCode::SERVICE_UNAVAILABLE
+    };
+    (status, Json(Readiness { ready, missing }))
 }

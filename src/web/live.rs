@@ -1,177 +1,228 @@
-//! Live: a build's log and state as server-sent events (HTML standard, "Server-sent events").
+//! Server-sent events: the log of a build as it grows, and which builds have changed.
 //!
-//! The id of an event is the number of a log line, so that `Last-Event-ID` goes on without loss or repeat. Everything
-//! is read from the database; a wake-up only says when to look.
+//! A stream reads the same rows as pages and API do; wake-ups only say when to look, and it also looks by itself once a
+//! second, so a lost wake-up delays a line and loses none. The id of an event is the number of its line: a browser that
+//! reconnects sends the last one, and the stream goes on behind it, without loss or repeat, on whichever process.
 
 use std::convert::Infallible;
 use std::time::Duration;
 
-use axum::extract::{Path, Query, State};
-use axum::http::HeaderMap;
 use axum::response::Sse;
-use axum::response::sse::{Event as Sent, KeepAlive};
+use axum::response::sse::{Event, KeepAlive};
 use futures_util::Stream;
-use serde::Deserialize;
-use serde_json::json;
-use tokio::sync::mpsc;
+use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio_stream::wrappers::ReceiverStream;
 
-use super::auth::Reader;
-use super::error::Result;
-use super::{AppState, orders, view};
+use super::error::{Error, Result};
+use super::log;
+use super::look::stage_run;
+use super::state::AppState;
 use crate::ansi;
-use crate::build_log::{Entry, decode};
 use crate::model::BuildId;
-use crate::store::{StoreError, builds, logs};
-use crate::wake::{Event, wait_for};
+use crate::store::builds::Status;
+use crate::store::{builds, stages};
+use crate::wake::{self, Event as Wake};
+use crate::wire::{self, LogEntry};
 
-/// How often the database is looked at although nobody woke us.
+/// Without a wake-up, a stream looks after this time.
 const LOOK: Duration = Duration::from_secs(1);
-/// Pieces read at once.
-const PIECES: i64 = 16;
+/// Changes of lists are gathered for this long.
+const GATHER: Duration = Duration::from_millis(300);
+/// Events that wait for a slow reader; more are read from the database when he has taken these.
+const AHEAD: usize = 256;
+/// A browser waits this long before it connects again.
+const RECONNECT: Duration = Duration::from_secs(1);
 
-#[derive(Deserialize)]
-pub(super) struct From {
-    /// Lines up to this one are known already.
-    #[serde(default)]
-    after: i64,
+type Events = Sse<axum::response::sse::KeepAliveStream<ReceiverStream<std::result::Result<Event, Infallible>>>>;
+
+/// What becomes of a build from the line `after` on. Events: `state` (at first, and when it changes), `stage`, `line`,
+/// `dropped`, and `end` when the build has ended and all its lines are sent.
+pub(super) async fn log_stream(state: &AppState, build: BuildId, after: i64, html: bool) -> Result<Events> {
+    if builds::status(&state.pool, build).await?.is_none() {
+        return Err(Error::no_build(build));
+    }
+    let permit = permit(state)?;
+    let (sender, receiver) = mpsc::channel(AHEAD);
+    let follower = Follower {
+        state: state.clone(),
+        build,
+        after,
+        html,
+        sender,
+        status: None,
+        stages: Vec::new(),
+        _permit: permit,
+    };
+    tokio::spawn(follower.run());
+    Ok(sse(ReceiverStream::new(receiver)))
 }
 
-pub(super) async fn stream(
-    _reader: Reader,
-    State(state): State<AppState>,
-    Path(id): Path<i64>,
-    Query(from): Query<From>,
-    headers: HeaderMap,
-) -> Result<Sse<impl Stream<Item = std::result::Result<Sent, Infallible>>>> {
-    let id = BuildId(id);
-    orders::existing(&state, id).await?;
-    let last = headers
-        .get("last-event-id")
-        .and_then(|value| value.to_str().ok()?.parse().ok());
-    let (sender, receiver) = mpsc::channel(64);
-    let stop = state.stop.clone();
+/// An event `build` with its number each time a build has changed; `resync` when some may have been missed.
+pub(super) fn builds_stream(state: &AppState) -> Result<Events> {
+    let permit = permit(state)?;
+    let (sender, receiver) = mpsc::channel(AHEAD);
+    let state = state.clone();
     tokio::spawn(async move {
-        let follow = Follow {
-            state,
-            id,
-            after: last.unwrap_or(from.after),
-            told: String::new(),
-            sender,
-        };
+        let _permit = permit;
         tokio::select! {
-            () = stop.cancelled() => {}
-            () = follow.run() => {}
+            () = tell_changes(&state, &sender) => {}
+            () = sender.closed() => {}
+            () = state.stop.cancelled() => {}
         }
     });
-    Ok(Sse::new(ReceiverStream::new(receiver)).keep_alive(KeepAlive::new().interval(Duration::from_secs(15))))
+    Ok(sse(ReceiverStream::new(receiver)))
 }
 
-/// The receiver has gone.
+async fn tell_changes(state: &AppState, sender: &mpsc::Sender<std::result::Result<Event, Infallible>>) {
+    let mut wakes = state.hub.subscribe();
+    let mut changed = std::collections::BTreeSet::new();
+    loop {
+        let mut note = |wake| match wake {
+            Ok(Wake::Build(id)) => changed.insert(Some(id)),
+            Ok(Wake::Resync) | Err(_) => changed.insert(None),
+            Ok(_) => false,
+        };
+        if note(wakes.recv().await) {
+            let gathering = async {
+                loop {
+                    note(wakes.recv().await);
+                }
+            };
+            let _ = tokio::time::timeout(GATHER, gathering).await;
+        }
+        for build in std::mem::take(&mut changed) {
+            let event = match build {
+                Some(id) => Event::default().event("build").data(id.to_string()),
+                None => Event::default().event("resync").data("-"),
+            };
+            if sender.send(Ok(event)).await.is_err() {
+                return;
+            }
+        }
+    }
+}
+
+fn permit(state: &AppState) -> Result<OwnedSemaphorePermit> {
+    state.streams.clone().try_acquire_owned().map_err(|_| {
+        Error::Away("too many live views are open at the moment; the page works without, reload it by hand".to_owned())
+    })
+}
+
+fn sse<S>(stream: S) -> Sse<axum::response::sse::KeepAliveStream<S>>
+where
+    S: Stream<Item = std::result::Result<Event, Infallible>> + Send + 'static,
+{
+    Sse::new(stream).keep_alive(KeepAlive::new().interval(Duration::from_secs(15)))
+}
+
+/// One reader of one log.
+struct Follower {
+    state: AppState,
+    build: BuildId,
+    after: i64,
+    html: bool,
+    sender: mpsc::Sender<std::result::Result<Event, Infallible>>,
+    status: Option<Status>,
+    stages: Vec<wire::StageRun>,
+    _permit: OwnedSemaphorePermit,
+}
+
+/// The reader has gone.
 struct Gone;
 
-struct Follow {
-    state: AppState,
-    id: BuildId,
-    after: i64,
-    /// The state that was told last.
-    told: String,
-    sender: mpsc::Sender<std::result::Result<Sent, Infallible>>,
-}
-
-impl Follow {
+impl Follower {
     async fn run(mut self) {
-        let mut events = self.state.hub.subscribe();
-        let id = self.id;
+        // Before the first look: what changes between the look and the waiting still wakes.
+        let mut wakes = self.state.hub.subscribe();
+        let stop = self.state.stop.clone();
+        let sender = self.sender.clone();
         loop {
-            match self.look().await {
-                Ok(Ok(true)) | Ok(Err(Gone)) => return,
-                Ok(Ok(false)) => {}
-                Err(error) => tracing::debug!(build = %id, %error, "a live log waits for the database"),
-            }
-            let ours = |event| event == Event::Log(id) || event == Event::Build(id);
-            tokio::select! {
-                () = wait_for(&mut events, LOOK, ours) => {}
-                () = self.sender.closed() => return,
-            }
-        }
-    }
-
-    /// Sends what is new. `true`: the build has ended and everything is sent.
-    async fn look(&mut self) -> std::result::Result<std::result::Result<bool, Gone>, StoreError> {
-        // First the state, then the lines: what was written before the end is then never missed.
-        let Some(record) = builds::get(&self.state.pool, self.id).await? else {
-            return Ok(Ok(true));
-        };
-        let ended = record.build.state.is_final();
-        loop {
-            let pieces = logs::read(&self.state.pool, self.id, self.after, PIECES).await?;
-            if pieces.is_empty() {
-                break;
-            }
-            for piece in pieces {
-                for entry in decode(&piece).map_err(StoreError::Io)? {
-                    if entry.last_seq() <= self.after {
-                        continue;
-                    }
-                    self.after = entry.last_seq();
-                    if self.send(event_of(&entry)).await.is_err() {
-                        return Ok(Err(Gone));
+            let look = async {
+                match self.look().await {
+                    Ok(Ok(ended)) => ended,
+                    Ok(Err(Gone)) => true,
+                    Err(error) => {
+                        // The stream stays: the database comes back, and the reader goes on where he was.
+                        tracing::debug!(build = %self.build, %error, "a live view waits");
+                        false
                     }
                 }
+            };
+            tokio::select! {
+                ended = look => if ended { return },
+                () = stop.cancelled() => return,
+            }
+            let mine = |wake| matches!(wake, Wake::Log(id) | Wake::Build(id) if id == self.build);
+            tokio::select! {
+                () = wake::wait_for(&mut wakes, LOOK, mine) => {}
+                () = sender.closed() => return,
+                () = stop.cancelled() => return,
             }
         }
-        let view = view::whole(&self.state, record).await;
-        let Ok(view) = view else { return Ok(Ok(false)) };
-        let now =
-            json!({ "state": view.summary.state, "stages": view.stages, "reason": view.summary.reason }).to_string();
-        if now != self.told {
-            if self.send(Sent::default().event("state").data(&now)).await.is_err() {
-                return Ok(Err(Gone));
-            }
-            self.told = now;
-        }
-        if ended
-            && self
-                .send(Sent::default().event("end").data(view.summary.state.as_str()))
-                .await
-                .is_err()
-        {
-            return Ok(Err(Gone));
-        }
-        Ok(Ok(ended))
     }
 
-    async fn send(&self, event: Sent) -> std::result::Result<(), Gone> {
+    /// Sends what is new. `true`: there will be nothing more.
+    async fn look(&mut self) -> Result<std::result::Result<bool, Gone>> {
+        // The state first: a worker writes the last line before the end, so lines that are read after a final state
+        // was seen are all there are.
+        let Some(status) = builds::status(&self.state.pool, self.build).await? else {
+            return Ok(Ok(true));
+        };
+        let change = wire::StateChange {
+            state: status.state,
+            attempt: status.attempt,
+        };
+        if self.status != Some(status) && self.send(event("state", &change).retry(RECONNECT)).await.is_err() {
+            return Ok(Err(Gone));
+        }
+        self.status = Some(status);
+        let stages: Vec<_> = stages::of_build(&self.state.pool, self.build)
+            .await?
+            .into_iter()
+            .map(stage_run)
+            .collect();
+        for stage in &stages {
+            if !self.stages.contains(stage) && self.send(event("stage", stage)).await.is_err() {
+                return Ok(Err(Gone));
+            }
+        }
+        self.stages = stages;
+        loop {
+            let entries = log::entries(&self.state.pool, self.build, self.after).await?;
+            if entries.is_empty() {
+                break;
+            }
+            for entry in entries {
+                let last = log::last_seq(&entry);
+                if self.send(self.written(entry)).await.is_err() {
+                    return Ok(Err(Gone));
+                }
+                self.after = last;
+            }
+        }
+        if !status.state.is_final() {
+            return Ok(Ok(false));
+        }
+        Ok(self.send(event("end", &change)).await.map(|()| true))
+    }
+
+    fn written(&self, entry: LogEntry) -> Event {
+        let id = log::last_seq(&entry).to_string();
+        match entry {
+            LogEntry::Line(mut line) => {
+                line.html = self.html.then(|| ansi::to_html(&line.text));
+                event("line", &line).id(id)
+            }
+            LogEntry::Dropped(dropped) => event("dropped", &dropped).id(id),
+        }
+    }
+
+    async fn send(&self, event: Event) -> std::result::Result<(), Gone> {
         self.sender.send(Ok(event)).await.map_err(|_| Gone)
     }
 }
 
-fn event_of(entry: &Entry) -> Sent {
-    match entry {
-        Entry::Line(line) => {
-            let data = json!({
-                "seq": line.seq,
-                "at": line.at,
-                "stage": line.stage,
-                "text": line.text,
-                "html": ansi::to_html(&line.text),
-            });
-            Sent::default()
-                .event("line")
-                .id(line.seq.to_string())
-                .data(data.to_string())
-        }
-        Entry::Dropped {
-            first_seq,
-            last_seq,
-            bytes,
-        } => {
-            let data = json!({ "first_seq": first_seq, "last_seq": last_seq, "bytes": bytes });
-            Sent::default()
-                .event("dropped")
-                .id(last_seq.to_string())
-                .data(data.to_string())
-        }
-    }
+fn event(name: &str, data: &impl serde::Serialize) -> Event {
+    let data = serde_json::to_string(data).expect("texts and numbers are always JSON");
+    Event::default().event(name).data(data)
 }

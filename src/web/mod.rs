@@ -1,20 +1,28 @@
-//! The web: webhooks, the API, pages, live logs. It writes a row and a job and wakes the workers; it never does their
-//! work.
+//! The web side: webhooks come in, people look and give orders. It writes rows and jobs and never does the work.
+//!
+//! [`api`] is JSON for programs, [`pages`] HTML for people; both show what [`look`] reads and order by [`orders`].
 
 mod api;
 mod auth;
+mod encode;
 mod error;
 mod health;
 mod live;
+mod log;
+mod look;
 mod orders;
 mod pages;
+mod params;
 mod state;
-mod view;
+mod trace;
 
 use std::sync::Arc;
 
 use axum::Router;
+use axum::extract::DefaultBodyLimit;
 use axum::http::{HeaderName, HeaderValue, header};
+use axum::middleware::from_fn;
+use axum::routing::get;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::set_header::SetResponseHeaderLayer;
 
@@ -22,36 +30,49 @@ pub use state::AppState;
 
 use crate::store::jobs::Lane;
 use crate::wake::Event;
-use crate::webhook;
+use crate::webhook::{self, Hooks};
 
-/// Everything that is served.
+/// Forms and orders are small.
+const LARGEST_FORM: usize = 64 << 10;
+
+/// Nothing from elsewhere, nothing inline; pico.css draws the arrows of its form fields as `data:` images.
+const CONTENT_SECURITY_POLICY: &str = "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; \
+                                       form-action 'self'; frame-ancestors 'none'";
+
+/// `/healthz` and `/readyz` alone: for a process that only works.
+pub fn health_router(state: AppState) -> Router {
+    Router::new()
+        .route("/healthz", get(health::healthz))
+        .route("/readyz", get(health::readyz))
+        .with_state(state)
+}
+
+/// Everything: webhooks, API, pages, health.
 pub fn router(state: AppState) -> Router {
     let hub = Arc::clone(&state.hub);
-    let hooks = webhook::Hooks::new(
+    let hooks = Hooks::new(
         state.pool.clone(),
         state.config.webhook.clone(),
         state.config.server.public_url.clone(),
         move || hub.tell(Event::Job(Lane::Intake)),
     );
-    let always = |name: HeaderName, value: &'static str| {
-        SetResponseHeaderLayer::if_not_present(name, HeaderValue::from_static(value))
-    };
-    Router::new()
+    let people = api::routes()
         .merge(pages::routes())
-        .nest("/api", api::routes())
-        .merge(health::routes())
-        .with_state(state)
+        .layer(DefaultBodyLimit::max(LARGEST_FORM))
+        .with_state(state.clone());
+    let header =
+        |name: HeaderName, value| SetResponseHeaderLayer::if_not_present(name, HeaderValue::from_static(value));
+    Router::new()
+        .merge(people)
+        .merge(health_router(state))
         .merge(webhook::routes(Arc::new(hooks)))
-        .layer(always(
-            header::CONTENT_SECURITY_POLICY,
-            "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'",
-        ))
-        .layer(always(header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
-        .layer(always(header::REFERRER_POLICY, "same-origin"))
-        .layer(CatchPanicLayer::new())
-}
-
-/// What a process that only works serves.
-pub fn health_router(state: AppState) -> Router {
-    health::routes().with_state(state)
+        .fallback(error::no_such_path)
+        .method_not_allowed_fallback(error::no_such_method)
+        .layer(CatchPanicLayer::custom(error::panicked))
+        .layer(from_fn(error::finish))
+        .layer(header(header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY))
+        .layer(header(header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
+        .layer(header(header::REFERRER_POLICY, "same-origin"))
+        // What is shown depends on who asks and on the moment.
+        .layer(header(header::CACHE_CONTROL, "private, no-cache"))
 }

@@ -1,152 +1,193 @@
-//! What people order: cancel, rebuild, approve, replay. Each is one transaction that writes rows and jobs; the workers
-//! are woken after it.
+//! What people order: rebuild, cancel, approve, replay. Each is one transaction that leaves rows and jobs; the work is
+//! done by workers, who are woken after the commit.
 
 use std::time::Duration;
 
-use super::AppState;
-use super::error::{Result, WebError};
+use sqlx::PgTransaction;
+
+use super::error::{Error, Result};
+use super::state::AppState;
 use crate::model::{BuildId, BuildState, DeliveryId, MergeRequest, Trigger};
-use crate::store::builds::{self, NewBuild};
+use crate::store::builds::{self, BuildRecord, NewBuild};
 use crate::store::jobs::{self, Lane};
 use crate::store::notices::Subject;
-use crate::store::{self, deliveries};
+use crate::store::{StoreError, deliveries};
 use crate::wake::Event;
-use crate::wire::Done;
 
-pub(super) async fn cancel(state: &AppState, id: BuildId, by: &str) -> Result<Done> {
-    let record = existing(state, id).await?;
-    let mr = &record.build.merge_request;
-    let mut tx = state.pool.begin().await?;
-    let mut message = None;
-    // A worker may take or give back the build between two statements, hence the second round.
-    for _ in 0..2 {
-        if builds::end_waiting(&mut *tx, id, BuildState::Cancelled, by).await? {
-            message = Some(format!("build {id} is cancelled"));
-        } else if jobs::request_cancel(&mut *tx, id, BuildState::Cancelled.as_str(), by).await? {
-            message = Some(format!("build {id} is being stopped"));
-        }
-        if message.is_some() {
-            break;
-        }
-    }
-    let Some(message) = message else {
-        return Err(WebError::conflict(format!(
-            "build {id} has already ended ({})",
-            record.build.state
-        )));
-    };
-    announce(&mut tx, mr, id).await?;
-    tx.commit().await?;
-    state.hub.tell(Event::Cancel(id));
-    state.hub.tell(Event::Build(id));
-    state.hub.tell(Event::Job(Lane::Notify));
-    Ok(Done {
-        build: Some(id.0),
-        message,
-    })
+/// What came of a wish to cancel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Cancelled {
+    /// It waited and has ended.
+    AtOnce,
+    /// Its worker was asked to stop it.
+    Asked,
 }
 
-pub(super) async fn rebuild(state: &AppState, id: BuildId, by: &str) -> Result<Done> {
-    let record = existing(state, id).await?;
-    let build = &record.build;
-    if build.state == BuildState::AwaitingApproval {
-        return Err(WebError::conflict(format!(
-            "build {id} comes from a fork and was never approved: approve it instead"
+/// Builds the same commit again, with a number of its own.
+pub(super) async fn rebuild(state: &AppState, id: BuildId, by: &str) -> Result<BuildId> {
+    let mut tx = state.pool.begin().await?;
+    let record = locked(&mut tx, id).await?;
+    let mr = &record.build.merge_request;
+    match record.build.state {
+        BuildState::AwaitingApproval => {
+            return Err(Error::Conflict(format!(
+                "build {id} has not run yet: it waits for approval, approve it"
+            )));
+        }
+        BuildState::Queued | BuildState::Running => {
+            return Err(Error::Conflict(format!(
+                "build {id} is still {}: wait for its end, or cancel it first",
+                record.build.state
+            )));
+        }
+        _ => {}
+    }
+    let living = builds::of_merge_request(&mut *tx, mr.project_id, mr.iid)
+        .await?
+        .into_iter()
+        .find(|known| known.head == mr.head && !known.state.is_final());
+    if let Some(other) = living {
+        return Err(Error::Conflict(format!(
+            "build {} is already at commit {}: it is {}",
+            other.id,
+            mr.head.short(),
+            words(other.state)
         )));
     }
-    let mr = &build.merge_request;
-    let mut tx = state.pool.begin().await?;
+    let fork = mr.from_fork();
     let new = NewBuild {
         merge_request: mr,
-        pipeline: &build.pipeline,
+        pipeline: &record.build.pipeline,
         trigger: Trigger::Person,
-        state: BuildState::Queued,
+        state: if fork {
+            BuildState::AwaitingApproval
+        } else {
+            BuildState::Queued
+        },
         seen_tip: None,
         requested_by: Some(by),
     };
-    let Some(made) = builds::create(&mut *tx, &new).await? else {
-        return Err(WebError::conflict(format!("build {id} is just being built again")));
-    };
-    jobs::enqueue(
-        &mut *tx,
-        Lane::Build,
-        &made.to_string(),
-        mr.project.as_str(),
-        Duration::ZERO,
-    )
-    .await?;
-    announce(&mut tx, mr, made).await?;
-    tx.commit().await?;
-    woken(state, made);
-    Ok(Done {
-        build: Some(made.0),
-        message: format!("build {made} builds {} of build {id} again", mr.head.short()),
-    })
-}
-
-pub(super) async fn approve(state: &AppState, id: BuildId, by: &str) -> Result<Done> {
-    let record = existing(state, id).await?;
-    let mr = &record.build.merge_request;
-    let mut tx = state.pool.begin().await?;
-    if !builds::approve(&mut *tx, id, by).await? {
-        return Err(WebError::conflict(format!(
-            "build {id} does not wait for approval: it is {}",
-            record.build.state
+    let made = builds::create(&mut *tx, &new)
+        .await?
+        .ok_or_else(|| Error::Internal(format!("a rebuild of {id} met the intent of another build")))?;
+    // Whoever may order a rebuild may approve: that it was ordered is the approval, and it is recorded as one.
+    if fork && !builds::approve(&mut *tx, made, by).await? {
+        return Err(Error::Internal(format!(
+            "build {made} was just made and cannot be approved"
         )));
     }
+    queue(&mut tx, made, mr).await?;
+    tell(&mut tx, made, mr).await?;
+    tx.commit().await?;
+    wake(state, made, &[Event::Job(Lane::Build), Event::Job(Lane::Notify)]);
+    tracing::info!(build = %made, of = %id, by, "rebuild ordered");
+    Ok(made)
+}
+
+/// Ends a build: one that waits at once, one that runs by asking its worker.
+pub(super) async fn cancel(state: &AppState, id: BuildId, by: &str) -> Result<Cancelled> {
+    let mut tx = state.pool.begin().await?;
+    let record = locked(&mut tx, id).await?;
+    if record.build.state.is_final() {
+        return Err(already_ended(id, record.build.state));
+    }
+    // A worker may take or give back the build between the two statements, hence the second round.
+    let mut done = None;
+    for _ in 0..2 {
+        if builds::end_waiting(&mut *tx, id, BuildState::Cancelled, by).await? {
+            tell(&mut tx, id, &record.build.merge_request).await?;
+            done = Some(Cancelled::AtOnce);
+        } else if jobs::request_cancel(&mut *tx, id, BuildState::Cancelled.as_str(), by).await? {
+            done = Some(Cancelled::Asked);
+        }
+        if done.is_some() {
+            break;
+        }
+    }
+    let Some(done) = done else {
+        let now = builds::status(&mut *tx, id).await?.ok_or_else(|| Error::no_build(id))?;
+        return Err(already_ended(id, now.state));
+    };
+    tx.commit().await?;
+    wake(state, id, &[Event::Cancel(id), Event::Job(Lane::Notify)]);
+    tracing::info!(build = %id, by, ?done, "cancel ordered");
+    Ok(done)
+}
+
+/// Lets the build of a fork run.
+pub(super) async fn approve(state: &AppState, id: BuildId, by: &str) -> Result<()> {
+    let mut tx = state.pool.begin().await?;
+    let record = locked(&mut tx, id).await?;
+    if !builds::approve(&mut *tx, id, by).await? {
+        let now = record.build.state;
+        let newer = match (now, &record.ended_by) {
+            (BuildState::Superseded, Some(newer)) => format!(" by build {newer}: look at that one"),
+            _ => String::new(),
+        };
+        return Err(Error::Conflict(format!(
+            "build {id} does not wait for approval: it is {}{newer}",
+            words(now)
+        )));
+    }
+    queue(&mut tx, id, &record.build.merge_request).await?;
+    tell(&mut tx, id, &record.build.merge_request).await?;
+    tx.commit().await?;
+    wake(state, id, &[Event::Job(Lane::Build), Event::Job(Lane::Notify)]);
+    tracing::info!(build = %id, by, "approved");
+    Ok(())
+}
+
+/// Has a stored delivery interpreted again.
+pub(super) async fn replay(state: &AppState, id: DeliveryId, by: &str) -> Result<()> {
+    let mut tx = state.pool.begin().await?;
+    if deliveries::get(&mut *tx, id).await?.is_none() {
+        return Err(Error::NotFound(format!("there is no delivery {id}")));
+    }
+    jobs::enqueue(&mut *tx, Lane::Intake, &id.to_string(), "", Duration::ZERO).await?;
+    tx.commit().await?;
+    state.hub.tell(Event::Job(Lane::Intake));
+    tracing::info!(delivery = %id, by, "replay ordered");
+    Ok(())
+}
+
+/// The build, with all decisions over its merge request held up until the end of the transaction.
+async fn locked(tx: &mut PgTransaction<'_>, id: BuildId) -> Result<BuildRecord> {
+    let seen = builds::get(&mut **tx, id).await?.ok_or_else(|| Error::no_build(id))?;
+    let mr = &seen.build.merge_request;
+    builds::lock_merge_request(&mut **tx, mr.project_id, mr.iid).await?;
+    // Read again: it may have changed while the lock was waited for.
+    builds::get(&mut **tx, id).await?.ok_or_else(|| Error::no_build(id))
+}
+
+async fn queue(tx: &mut PgTransaction<'_>, id: BuildId, mr: &MergeRequest) -> std::result::Result<(), StoreError> {
     jobs::enqueue(
-        &mut *tx,
+        &mut **tx,
         Lane::Build,
         &id.to_string(),
         mr.project.as_str(),
         Duration::ZERO,
     )
-    .await?;
-    announce(&mut tx, mr, id).await?;
-    tx.commit().await?;
-    woken(state, id);
-    Ok(Done {
-        build: Some(id.0),
-        message: format!(
-            "build {id} of {} may run; a new push needs a new approval",
-            mr.head.short()
-        ),
-    })
+    .await
 }
 
-pub(super) async fn replay(state: &AppState, id: DeliveryId) -> Result<Done> {
-    if deliveries::get(&state.pool, id).await?.is_none() {
-        return Err(WebError::not_found(format!("there is no delivery {id}")));
-    }
-    jobs::enqueue(&state.pool, Lane::Intake, &id.to_string(), "", Duration::ZERO).await?;
-    state.hub.tell(Event::Job(Lane::Intake));
-    Ok(Done {
-        build: None,
-        message: format!("delivery {id} is interpreted again; look at it in a moment"),
-    })
-}
-
-pub(super) async fn existing(state: &AppState, id: BuildId) -> Result<builds::BuildRecord> {
-    let record = builds::get(&state.pool, id).await?;
-    record.ok_or_else(|| WebError::not_found(format!("there is no build {id}")))
-}
-
-async fn announce(tx: &mut sqlx::PgTransaction<'_>, mr: &MergeRequest, build: BuildId) -> store::Result<()> {
-    for subject in [Subject::Status(build), Subject::Note(mr.project_id, mr.iid)] {
-        jobs::enqueue(
-            &mut **tx,
-            Lane::Notify,
-            &subject.to_string(),
-            mr.project.as_str(),
-            Duration::ZERO,
-        )
-        .await?;
+async fn tell(tx: &mut PgTransaction<'_>, id: BuildId, mr: &MergeRequest) -> std::result::Result<(), StoreError> {
+    for subject in [Subject::Status(id), Subject::Note(mr.project_id, mr.iid)] {
+        jobs::enqueue(&mut **tx, Lane::Notify, &subject.to_string(), "", Duration::ZERO).await?;
     }
     Ok(())
 }
 
-fn woken(state: &AppState, build: BuildId) {
-    state.hub.tell(Event::Build(build));
-    state.hub.tell(Event::Job(Lane::Build));
-    state.hub.tell(Event::Job(Lane::Notify));
+fn wake(state: &AppState, id: BuildId, events: &[Event]) {
+    state.hub.tell(Event::Build(id));
+    for event in events {
+        state.hub.tell(*event);
+    }
+}
+
+fn already_ended(id: BuildId, state: BuildState) -> Error {
+    Error::Conflict(format!("build {id} has already ended ({})", words(state)))
+}
+
+fn words(state: BuildState) -> String {
+    state.as_str().replace('_', " ")
 }

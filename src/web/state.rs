@@ -1,47 +1,57 @@
-//! What the handlers share.
+//! What every handler shares.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use sqlx::PgPool;
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
+use crate::store::PgPool;
 use crate::wake::Hub;
 
-/// Cheap to clone.
-#[derive(Clone)]
+/// Streams that are open at once in one process: each asks the database once a second, so their number has an end.
+const STREAMS: usize = 1000;
+
+/// Cheap to clone; one a process.
+#[derive(Debug, Clone)]
 pub struct AppState {
     /// The database.
     pub pool: PgPool,
     /// The configuration.
     pub config: Arc<Config>,
-    /// Who waits for news.
+    /// Wake-ups: orders are told there, streams listen.
     pub hub: Arc<Hub>,
-    /// Cancelled when the process stops: live streams end then.
+    /// The process stops: streams end.
     pub stop: CancellationToken,
+    pub(super) streams: Arc<Semaphore>,
     migrated: Arc<AtomicBool>,
 }
 
 impl AppState {
-    /// Before the migrations are done.
+    /// The state before the database was looked at; [`AppState::set_migrated`] makes it ready.
     pub fn new(pool: PgPool, config: Arc<Config>, hub: Arc<Hub>, stop: CancellationToken) -> Self {
         Self {
             pool,
             config,
             hub,
             stop,
+            streams: Arc::new(Semaphore::new(STREAMS)),
             migrated: Arc::default(),
         }
     }
 
-    /// The schema is up to date.
+    /// The schema is up to date: `/readyz` may say so.
     pub fn set_migrated(&self) {
         self.migrated.store(true, Ordering::Release);
     }
 
-    /// Is the schema up to date?
-    pub fn is_migrated(&self) -> bool {
+    pub(super) fn is_migrated(&self) -> bool {
         self.migrated.load(Ordering::Acquire)
+    }
+
+    /// The address of a path as people reach it.
+    pub(super) fn address(&self, path: &str) -> String {
+        format!("{}{path}", self.config.server.public_url.trim_end_matches('/'))
     }
 }

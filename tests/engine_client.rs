@@ -119,7 +119,7 @@ impl Build {
         };
         change(&mut spec);
         let owner = Owner {
-            installation: "test".to_owned(),
+            installation: crate::house::installation(),
             build: BuildId(number),
             attempt: 1,
             worker: "test".to_owned(),
@@ -159,7 +159,7 @@ impl Build {
         self.container.remove().await.expect("removes again");
         let left: Vec<_> = self
             .engine
-            .leftovers("test")
+            .leftovers(&crate::house::installation())
             .await
             .expect("lists")
             .into_iter()
@@ -232,7 +232,11 @@ async fn a_command_has_no_rights_and_sees_no_secret() {
 async fn each_build_has_a_network_of_its_own() {
     let one = Build::new(900_002, |_| {}).await;
     let two = Build::new(900_003, |_| {}).await;
-    let all = one.engine.leftovers("test").await.expect("lists");
+    let all = one
+        .engine
+        .leftovers(&crate::house::installation())
+        .await
+        .expect("lists");
     let network = |build: &Build| {
         all.iter()
             .filter(|l| l.kind == LeftoverKind::Network && l.owner == build.owner)

@@ -58,6 +58,11 @@ pub struct MailError {
 }
 
 impl MailError {
+    /// Why, without the server's address.
+    pub fn cause(&self) -> &str {
+        &self.cause
+    }
+
     /// May the same mail go out later?
     pub fn is_transient(&self) -> bool {
         !self.permanent

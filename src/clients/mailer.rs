@@ -197,11 +197,6 @@ impl Mailer {
         self.wrong(error.is_permanent() && !login, cause)
     }
 
-    /// The server's address, for messages.
-    pub fn server(&self) -> &str {
-        &self.server
-    }
-
     fn wrong(&self, permanent: bool, cause: String) -> MailError {
         MailError {
             server: self.server.clone(),

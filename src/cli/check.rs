@@ -19,14 +19,15 @@ use crate::clients::certificates::Certificates;
 use crate::clients::gitlab::GitLab;
 use crate::clients::http;
 use crate::clients::mailer::Mailer;
-use crate::clients::registry::Registry;
+use crate::clients::registry::{Registry, RegistryErrorKind};
 use crate::config::Config;
 use crate::definition::Definitions;
 use crate::dockerfile::Templates;
 use crate::model::ProjectPath;
+use crate::store;
 
 /// The oldest Postgres and GitLab that the product works with.
-const OLDEST: u32 = 13;
+const OLDEST: i32 = 13;
 const POSTGRES_PATIENCE: Duration = Duration::from_secs(10);
 
 /// Ask every outside part for its version, and say what is wrong and what to do.
@@ -139,7 +140,7 @@ async fn postgres(config: &Config) -> Found {
         options.get_port(),
         options.get_database().unwrap_or_default()
     );
-    let connection = match tokio::time::timeout(POSTGRES_PATIENCE, options.connect()).await {
+    let mut connection = match tokio::time::timeout(POSTGRES_PATIENCE, options.connect()).await {
         Ok(Ok(connection)) => connection,
         Ok(Err(error)) => {
             let advice = match error.as_database_error().and_then(|error| error.code()).as_deref() {
@@ -152,8 +153,9 @@ async fn postgres(config: &Config) -> Found {
         }
         Err(_) => return Err(format!("{place}: no answer within {POSTGRES_PATIENCE:?}")),
     };
-    let number = connection.server_version_num().unwrap_or_default();
-    let version = format!("{}.{}", number / 10_000, number % 10_000);
+    let (number, version) = store::server_version(&mut connection)
+        .await
+        .map_err(|error| format!("{place}: {error}"))?;
     if number / 10_000 < OLDEST {
         return Err(format!(
             "{place}: version {version} is too old, {OLDEST} or newer is needed"
@@ -172,16 +174,29 @@ async fn engine(config: &Config) -> Found {
 }
 
 async fn registry(config: &Config, certificates: &Certificates, host: &str) -> Found {
-    Registry::new(config, certificates)
-        .check(host)
-        .await
-        .map_err(|error| error.cause().to_owned())
+    let answer = Registry::new(config, certificates).check(host).await;
+    answer.map_err(|error| {
+        let advice = match error.kind() {
+            RegistryErrorKind::Unreachable => {
+                "; does it run there? The host is from registry.repository or base_images.mirrors"
+            }
+            // The cause says what to do.
+            _ => "",
+        };
+        format!("{}{advice}", error.cause())
+    })
 }
 
 async fn mail(config: &Config, certificates: &Certificates) -> Found {
-    let mailer = Mailer::new(&config.smtp, certificates).map_err(|error| error.to_string())?;
-    let greeting = mailer.check().await.map_err(|error| error.to_string())?;
-    Ok(format!("{greeting} at {}", mailer.server()))
+    let place = format!("{}:{}", config.smtp.host, config.smtp.port);
+    let mailer = Mailer::new(&config.smtp, certificates).map_err(|error| error.cause().to_owned())?;
+    match mailer.check().await {
+        Ok(greeting) => Ok(format!("{greeting} at {place}")),
+        Err(error) => Err(format!(
+            "{place}: {}; are smtp.host, smtp.port and smtp.tls right?",
+            error.cause()
+        )),
+    }
 }
 
 async fn gitlab(config: &Config, certificates: &Certificates) -> Found {
@@ -195,7 +210,7 @@ async fn gitlab(config: &Config, certificates: &Certificates) -> Found {
     let (version, user, token) = ask
         .await
         .map_err(|error: crate::clients::gitlab::GitLabError| error.to_string())?;
-    let major: Option<u32> = version.split('.').next().and_then(|major| major.parse().ok());
+    let major: Option<i32> = version.split('.').next().and_then(|major| major.parse().ok());
     if major.is_some_and(|major| major < OLDEST) {
         return Err(format!("version {version} is too old, {OLDEST} or newer is needed"));
     }

@@ -58,6 +58,11 @@ pub struct MailError {
 }
 
 impl MailError {
+    /// Why, without the server's address.
+    pub fn cause(&self) -> &str {
+        &self.cause
+    }
+
     /// May the same mail go out later?
     pub fn is_transient(&self) -> bool {
         !self.permanent
@@ -190,11 +195,6 @@ impl Mailer {
             cause.push_str("; check smtp.username and smtp.password");
         }
         self.wrong(error.is_permanent() && !login, cause)
-    }
-
-    /// The server's address, for messages.
-    pub fn server(&self) -> &str {
-        &self.server
     }
 
     fn wrong(&self, permanent: bool, cause: String) -> MailError {

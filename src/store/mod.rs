@@ -92,11 +92,11 @@ pub async fn installation(pool: &PgPool) -> Result<String> {
 ///
 /// # Errors
 /// Postgres cannot be reached.
-pub async fn server_version(pool: &PgPool) -> Result<(i32, String)> {
+pub async fn server_version(db: impl sqlx::PgExecutor<'_>) -> Result<(i32, String)> {
     let row = sqlx::query!(
         r#"select current_setting('server_version_num')::int as "number!", current_setting('server_version') as "name!""#
     )
-    .fetch_one(pool)
+    .fetch_one(db)
     .await?;
     Ok((row.number, row.name))
 }

@@ -12,7 +12,7 @@ async fn build_image(engine: &Engine, number: i64, dockerfile: &str) -> (Result<
     let dir = tempfile::tempdir().expect("a directory");
     fs::write(dir.path().join("Dockerfile"), dockerfile).expect("write");
     let owner = Owner {
-        installation: "test".to_owned(),
+        installation: crate::house::installation(),
         build: BuildId(number),
         attempt: 1,
         worker: "test".to_owned(),
@@ -39,12 +39,15 @@ async fn build_image(engine: &Engine, number: i64, dockerfile: &str) -> (Result<
             all.into_iter().filter(|l| l.owner.build == owner.build).count()
         };
         assert_eq!(
-            mine(engine.leftovers("test").await.expect("lists")),
+            mine(engine.leftovers(&crate::house::installation()).await.expect("lists")),
             2,
             "the sweep would not find it"
         );
         engine.remove_image(&reference, Some(&owner)).await.expect("removes");
-        assert_eq!(mine(engine.leftovers("test").await.expect("lists")), 0);
+        assert_eq!(
+            mine(engine.leftovers(&crate::house::installation()).await.expect("lists")),
+            0
+        );
     }
     (result.map(|id| id.to_string()), lines)
 }

@@ -119,7 +119,7 @@ impl Build {
         };
         change(&mut spec);
         let owner = Owner {
-            installation: "test".to_owned(),
+            installation: crate::house::installation(),
             build: BuildId(number),
             attempt: 1,
             worker: "test".to_owned(),
@@ -159,7 +159,7 @@ impl Build {
         self.container.remove().await.expect("removes again");
         let left: Vec<_> = self
             .engine
-            .leftovers("test")
+            .leftovers(&crate::house::installation())
             .await
             .expect("lists")
             .into_iter()
@@ -195,7 +195,8 @@ async fn a_command_has_no_rights_and_sees_no_secret() {
         .sh("id -u; cat /proc/self/status; touch here && ls -d here; touch /etc/no; echo err >&2; exit 3")
         .await;
     assert_eq!(exit, Exit::Code(3));
-    assert_eq!(lines[0], "10001");
+    // Standard output and error are two streams: their order among each other is not kept.
+    assert!(lines.iter().any(|line| line == "10001"), "{lines:?}");
     for wanted in [
         "CapEff:\t0000000000000000",
         "CapBnd:\t0000000000000000",
@@ -231,7 +232,11 @@ async fn a_command_has_no_rights_and_sees_no_secret() {
 async fn each_build_has_a_network_of_its_own() {
     let one = Build::new(900_002, |_| {}).await;
     let two = Build::new(900_003, |_| {}).await;
-    let all = one.engine.leftovers("test").await.expect("lists");
+    let all = one
+        .engine
+        .leftovers(&crate::house::installation())
+        .await
+        .expect("lists");
     let network = |build: &Build| {
         all.iter()
             .filter(|l| l.kind == LeftoverKind::Network && l.owner == build.owner)

@@ -103,7 +103,7 @@ async fn build(
 
 fn owner(number: i64) -> Owner {
     Owner {
-        installation: "test".to_owned(),
+        installation: crate::house::installation(),
         build: BuildId(number),
         attempt: 1,
         worker: "test".to_owned(),

@@ -434,6 +434,11 @@ impl Service {
     }
 }
 
+/// The mark of this run on the engine: what an earlier run left when it failed is not taken for our own.
+pub fn installation() -> String {
+    format!("test{}", std::process::id())
+}
+
 /// The folder of a sample application.
 pub fn sample(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/apps").join(name)

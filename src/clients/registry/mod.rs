@@ -2,7 +2,7 @@
 //!
 //! Nothing is pulled here but manifests and configurations. One client of the library serves one call: it keeps the
 //! first credentials that it is given for a host for ever, good or bad. It also hides why a login failed, so a refusal
-//! is followed by a login of our own ([`login`]), which tells a wrong password from a missing right and from a token
+//! is followed by a login of our own (`login`), which tells a wrong password from a missing right and from a token
 //! server that is down.
 
 mod error;

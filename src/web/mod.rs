@@ -1,6 +1,6 @@
 //! The web side: webhooks come in, people look and give orders. It writes rows and jobs and never does the work.
 //!
-//! [`api`] is JSON for programs, [`pages`] HTML for people; both show what [`look`] reads and order by [`orders`].
+//! `api` is JSON for programs, `pages` HTML for people; both show what `look` reads and order by `orders`.
 
 mod api;
 mod auth;

@@ -334,8 +334,13 @@ impl Live {
         }
     }
 
-    /// The next event; none when the stream ends.
+    /// The next event; none when the stream ends. A stream that only keeps itself alive is stuck.
     pub async fn next(&mut self) -> Option<Sent> {
+        let next = tokio::time::timeout(MINUTE, self.wait_for_next()).await;
+        next.expect("the stream goes on or ends")
+    }
+
+    async fn wait_for_next(&mut self) -> Option<Sent> {
         loop {
             if let Some(end) = self.text.find("\n\n") {
                 let event: String = self.text.drain(..end + 2).collect();
@@ -347,9 +352,7 @@ impl Live {
                     data: serde_json::from_str(field("data:").expect("data")).expect("JSON"),
                 });
             }
-            let block = tokio::time::timeout(MINUTE, self.bytes.next())
-                .await
-                .expect("something comes");
+            let block = self.bytes.next().await;
             self.text.push_str(std::str::from_utf8(&block?.ok()?).expect("a text"));
         }
     }

@@ -10,6 +10,8 @@ use crate::house::House;
 
 /// Starts an image as the engine would anywhere, and asks it for its first page from inside; removed at the end.
 async fn first_page(house: &House, reference: &str) -> (String, String) {
+    // The worker takes its own copy off the engine after the result is recorded; ours is pulled after that.
+    house.is_clean().await;
     let name = format!("seaworthy-test-{}", uuid::Uuid::new_v4().simple());
     let docker = async |arguments: &[&str]| {
         let output = house.docker().args(arguments).output().await.expect("docker runs");

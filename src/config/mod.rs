@@ -83,7 +83,7 @@ section!(Engine {
 });
 section!(Registry { repository: String, account: Option<Account>, plain_http: bool });
 section!(BaseImages { mirrors: BTreeMap<String, String>, account: Option<Account>, plain_http: bool });
-section!(Maven { settings_file: Option<PathBuf>, mirror_url: Option<String>, hand_in_certificates: bool });
+section!(Maven { settings_file: Option<PathBuf>, mirror_url: Option<String>, hand_in_certificates: bool, cache: String });
 section!(Smtp { host: String, port: u16, tls: SmtpTls, account: Option<Account>, from: String });
 section!(Worker {
     builds: usize,

@@ -122,6 +122,16 @@ impl Reader {
                 settings_file: self.path("maven.settings_file"),
                 mirror_url: Some(self.url("maven.mirror_url", false)).filter(|url| !url.is_empty()),
                 hand_in_certificates: self.boolean("maven.hand_in_certificates"),
+                cache: self.take("maven.cache", |value| {
+                    let name = value.as_str().unwrap_or_default();
+                    let plain = name.bytes().all(|b| b.is_ascii_alphanumeric() || b"_.-".contains(&b));
+                    let begins = name.starts_with(|c: char| c.is_ascii_alphanumeric());
+                    if begins && plain {
+                        Ok(name.to_owned())
+                    } else {
+                        Err("must be a volume's name: letters, digits, '_', '.', '-'".to_owned())
+                    }
+                }),
             },
             smtp: Smtp {
                 host: self.required("smtp.host", "mail.example.com"),

@@ -53,7 +53,7 @@ pub(super) async fn create(run: &Run, source: &Path) -> Result<BuildContainer, S
             log: limits.log,
         },
         caches: vec![CacheVolume {
-            name: format!("seaworthy-maven-{}{whose}", mr.project_id),
+            name: format!("{}-{}{whose}", parts.config.maven.cache, mr.project_id),
             mount: CACHE.to_owned(),
         }],
         user: USER,

@@ -35,6 +35,14 @@ impl Workspaces {
         Ok(Workspace(directory))
     }
 
+    /// Removes the directory of this attempt; not there is success.
+    ///
+    /// # Errors
+    /// The disk refuses.
+    pub async fn remove(&self, build: BuildId, attempt: i32) -> io::Result<()> {
+        remove(&self.0.join(format!("{build}-{attempt}"))).await
+    }
+
     /// The directories of all attempts that are on this disk.
     ///
     /// # Errors

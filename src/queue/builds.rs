@@ -85,6 +85,14 @@ impl Workers {
             hold(holding, self.run_road(&build, claim, &log, &cancel)).await
         };
         tracing::info!(build = %id, attempt = build.attempt, ?why, ending = ending.name(), "attempt ended");
+        // Whoever was stopped is gone before somebody else begins; else the result comes first, because people wait for it.
+        let stopped = why.is_some() || matches!(ending, Ending::Stopped);
+        if stopped {
+            self.tidy(&build).await;
+            // The engine finishes what it was told in the moment of the stop; that shows a little later.
+            tokio::time::sleep(Duration::from_millis(700)).await;
+            self.tidy(&build).await;
+        }
         let verdict = self.judge(claim, ending, why.as_ref(), build.attempt);
         if let Verdict::Again(error) = &verdict {
             log.line(
@@ -96,10 +104,25 @@ impl Workers {
         if why == Some(Why::Lost) {
             return Ok(());
         }
-        self.record_patiently(id, claim, verdict, why.as_ref()).await
+        let recorded = self.record_patiently(id, claim, verdict, why.as_ref()).await;
+        parts.hub.tell(Event::Build(id));
+        parts.hub.tell(Event::Job(jobs::Lane::Notify));
+        if !stopped {
+            self.tidy(&build).await;
+        }
+        recorded
     }
 
-    /// The road itself with what must be done before and after it, whatever happens.
+    /// Removes what this attempt made on the engine and on the disk.
+    async fn tidy(&self, build: &crate::model::Build) {
+        self.remove_what_is_left(build.id, |attempt| attempt == build.attempt)
+            .await;
+        if let Err(error) = self.parts.workspaces.remove(build.id, build.attempt).await {
+            tracing::warn!(build = %build.id, %error, "a workspace was not removed; the sweep will");
+        }
+    }
+
+    /// The road itself with what must be done before it.
     async fn run_road(
         &self,
         build: &crate::model::Build,
@@ -126,8 +149,10 @@ impl Workers {
                 try_again: false,
             });
         };
-        self.remove_what_is_left(build.id, |attempt| attempt != build.attempt)
-            .await;
+        if build.attempt > 1 {
+            self.remove_what_is_left(build.id, |attempt| attempt != build.attempt)
+                .await;
+        }
         let workspace = match parts.workspaces.create(build.id, build.attempt).await {
             Ok(workspace) => workspace,
             Err(error) => {
@@ -147,19 +172,7 @@ impl Workers {
             cancel.clone(),
             workspace,
         );
-        let ending = Ending::from(pipeline::run(&run).await);
-        self.remove_what_is_left(build.id, |attempt| attempt == build.attempt)
-            .await;
-        if matches!(ending, Ending::Stopped) {
-            // The engine finishes what it was told in the moment of the stop; that shows a little later.
-            tokio::time::sleep(Duration::from_millis(700)).await;
-            self.remove_what_is_left(build.id, |attempt| attempt == build.attempt)
-                .await;
-        }
-        if let Err(error) = run.workspace.remove().await {
-            tracing::warn!(build = %build.id, %error, "a workspace was not removed; the sweep will");
-        }
-        ending
+        Ending::from(pipeline::run(&run).await)
     }
 
     fn judge(&self, claim: &Claim, ending: Ending, why: Option<&Why>, attempt: i32) -> Verdict {

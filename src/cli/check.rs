@@ -14,15 +14,11 @@ use secrecy::ExposeSecret as _;
 use sqlx::ConnectOptions as _;
 use sqlx::postgres::PgConnectOptions;
 
-use super::serve;
+use super::assembly;
 use crate::clients::certificates::Certificates;
-use crate::clients::gitlab::GitLab;
-use crate::clients::http;
 use crate::clients::mailer::Mailer;
 use crate::clients::registry::{Registry, RegistryErrorKind};
 use crate::config::Config;
-use crate::definition::Definitions;
-use crate::dockerfile::Templates;
 use crate::model::ProjectPath;
 use crate::store;
 
@@ -110,16 +106,7 @@ fn part<'a>(what: impl Into<String>, asked: impl Future<Output = Found> + Send +
 }
 
 fn definitions(config: &Config) -> Found {
-    let text = |error: anyhow::Error| format!("{error:#}");
-    let overrides = config.definitions.templates.as_deref();
-    let templates = Templates::load(overrides.map(|directory| directory.join("dockerfile")).as_deref())
-        .map_err(|error| text(error.into()))?;
-    let definitions = Definitions::load(config.definitions.pipelines.as_deref(), &templates.names())
-        .map_err(|error| text(error.into()))?;
-    templates.check(&definitions).map_err(|errors| {
-        let list: Vec<String> = errors.iter().map(ToString::to_string).collect();
-        list.join("; ")
-    })?;
+    let (_, definitions) = assembly::definitions(config).map_err(|error| format!("{error:#}"))?;
     Ok(format!(
         "{} pipeline(s), {} stack(s)",
         definitions.pipelines().count(),
@@ -165,7 +152,7 @@ async fn postgres(config: &Config) -> Found {
 }
 
 async fn engine(config: &Config) -> Found {
-    let engine = serve::engine(config).map_err(|error| format!("{error:#}"))?;
+    let engine = assembly::engine(config).map_err(|error| format!("{error:#}"))?;
     let version = engine.version().await.map_err(|error| error.to_string())?;
     Ok(format!(
         "{} (API {}, {}/{}) at {}",
@@ -200,9 +187,8 @@ async fn mail(config: &Config, certificates: &Certificates) -> Found {
 }
 
 async fn gitlab(config: &Config, certificates: &Certificates) -> Found {
-    let client = http::client(certificates).map_err(http::explain)?;
+    let gitlab = assembly::gitlab(config, certificates).map_err(|error| format!("{error:#}"))?;
     let ask = async {
-        let gitlab = GitLab::new(&config.gitlab.url, &config.gitlab.token, config.gitlab.timeout, client)?;
         let version = gitlab.version().await?;
         let user = gitlab.current_user().await?.username.clone();
         Ok((version, user, gitlab.token_scopes().await?))
@@ -235,7 +221,7 @@ async fn gitlab(config: &Config, certificates: &Certificates) -> Found {
 }
 
 async fn git(args: &Args, config: &Config, certificates: &Certificates) -> Found {
-    let git = serve::git(config, certificates).map_err(|error| format!("{error:#}"))?;
+    let git = assembly::git(config, certificates).map_err(|error| format!("{error:#}"))?;
     let version = git.check().await.map_err(|error| error.to_string())?;
     let Some(project) = &args.project else {
         return Ok(format!(

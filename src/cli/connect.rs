@@ -8,14 +8,11 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 
-use super::serve;
+use super::assembly;
 use crate::clients::certificates::Certificates;
 use crate::clients::git::Git;
 use crate::clients::gitlab::{GitLab, GitLabError, Hook, HookSettings, HookTest, Project};
-use crate::clients::http;
 use crate::config::Config;
-use crate::definition::Definitions;
-use crate::dockerfile::Templates;
 use crate::model::ProjectPath;
 
 /// Make or repair a project's webhook, and test it.
@@ -39,12 +36,7 @@ impl Args {
 /// What GitLab refuses, with the right that is missing.
 pub async fn run(args: &Args, config: &Config, out: &mut (dyn Write + Send)) -> anyhow::Result<ExitCode> {
     let certificates = Certificates::load(config.tls.ca_file.as_deref())?;
-    let gitlab = GitLab::new(
-        &config.gitlab.url,
-        &config.gitlab.token,
-        config.gitlab.timeout,
-        http::client(&certificates)?,
-    )?;
+    let gitlab = assembly::gitlab(config, &certificates)?;
     let project = gitlab.project(&args.project).await?;
     writeln!(
         out,
@@ -65,7 +57,7 @@ pub async fn run(args: &Args, config: &Config, out: &mut (dyn Write + Send)) -> 
         )?;
     }
     well &= test(&gitlab, &project, &hook, out).await?;
-    well &= read(&serve::git(config, &certificates)?, &project, out).await?;
+    well &= read(&assembly::git(config, &certificates)?, &project, out).await?;
     well &= pipeline(config, &project.path, out)?;
     Ok(if well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
@@ -199,10 +191,8 @@ async fn read(git: &Git, project: &Project, out: &mut (dyn Write + Send)) -> any
 
 /// What its merge requests are built by.
 fn pipeline(config: &Config, project: &ProjectPath, out: &mut (dyn Write + Send)) -> anyhow::Result<bool> {
-    let overrides = config.definitions.templates.as_deref();
-    let templates = Templates::load(overrides.map(|directory| directory.join("dockerfile")).as_deref())?;
-    let definitions = Definitions::load(config.definitions.pipelines.as_deref(), &templates.names())
-        .context("the hook is set, but the pipelines cannot be read")?;
+    let (_, definitions) =
+        assembly::definitions(config).context("the hook is set, but the pipelines cannot be read")?;
     match definitions.pipeline_for(project) {
         Some(pipeline) => writeln!(out, "pipeline: {}", pipeline.name)?,
         None => {

@@ -1,6 +1,7 @@
 //! The command line: one verb a file. `serve` is where everything is put together; the verbs for people speak to the
 //! service over its API.
 
+pub mod assembly;
 pub mod builds;
 pub mod check;
 pub mod client;

@@ -10,16 +10,11 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
+use super::assembly;
 use crate::clients::certificates::Certificates;
-use crate::clients::engine::{Builder, Engine, EngineOptions};
-use crate::clients::git::{Git, GitOptions};
-use crate::clients::gitlab::GitLab;
-use crate::clients::http;
 use crate::clients::mailer::Mailer;
 use crate::clients::registry::Registry;
-use crate::config::{self, Config};
-use crate::definition::Definitions;
-use crate::dockerfile::Templates;
+use crate::config::Config;
 use crate::notify::{MailTemplates, Notifier};
 use crate::pipeline::{Parts, Workspaces};
 use crate::queue::Workers;
@@ -140,21 +135,11 @@ async fn prepare(pool: &store::PgPool) -> anyhow::Result<String> {
 
 /// Clients and definitions of a worker; all mistakes in files are told at once.
 fn assemble(config: &Arc<Config>, hub: &Arc<Hub>, pool: &store::PgPool) -> anyhow::Result<(Parts, Notifier)> {
+    let (templates, definitions) = assembly::definitions(config)?;
     let overrides = config.definitions.templates.as_deref();
-    let templates = Templates::load(overrides.map(|directory| directory.join("dockerfile")).as_deref())?;
-    let definitions = Definitions::load(config.definitions.pipelines.as_deref(), &templates.names())?;
-    if let Err(errors) = templates.check(&definitions) {
-        let list: Vec<String> = errors.iter().map(ToString::to_string).collect();
-        anyhow::bail!("Dockerfile templates:\n  {}", list.join("\n  "));
-    }
     let mails = MailTemplates::load(overrides.map(|directory| directory.join("email")).as_deref())?;
     let certificates = Certificates::load(config.tls.ca_file.as_deref())?;
-    let gitlab = GitLab::new(
-        &config.gitlab.url,
-        &config.gitlab.token,
-        config.gitlab.timeout,
-        http::client(&certificates)?,
-    )?;
+    let gitlab = assembly::gitlab(config, &certificates)?;
     let mailer = Mailer::new(&config.smtp, &certificates)?;
     let notifier = Notifier::new(
         pool.clone(),
@@ -168,9 +153,9 @@ fn assemble(config: &Arc<Config>, hub: &Arc<Hub>, pool: &store::PgPool) -> anyho
         hub: Arc::clone(hub),
         definitions: Arc::new(definitions),
         templates,
-        git: git(config, &certificates)?,
+        git: assembly::git(config, &certificates)?,
         gitlab,
-        engine: engine(config)?,
+        engine: assembly::engine(config)?,
         registry: Registry::new(config, &certificates),
         workspaces: Workspaces::open(&config.storage.directory).with_context(|| {
             format!(
@@ -183,42 +168,6 @@ fn assemble(config: &Arc<Config>, hub: &Arc<Hub>, pool: &store::PgPool) -> anyho
         config: Arc::clone(config),
     };
     Ok((parts, notifier))
-}
-
-/// The engine as configured.
-///
-/// # Errors
-/// An address of another kind than the engine's.
-pub fn engine(config: &Config) -> anyhow::Result<Engine> {
-    let mut options = EngineOptions::at(&config.engine.url);
-    options.builder = match config.engine.builder {
-        config::Builder::BuildKit => Builder::BuildKit,
-        config::Builder::Classic => Builder::Classic,
-    };
-    Ok(Engine::connect(&options)?)
-}
-
-/// Git as configured.
-///
-/// # Errors
-/// The directory for the mirrors cannot be made.
-pub fn git(config: &Config, certificates: &Certificates) -> anyhow::Result<Git> {
-    std::fs::create_dir_all(&config.storage.directory).with_context(|| {
-        format!(
-            "storage.directory = {}: cannot be made",
-            config.storage.directory.display()
-        )
-    })?;
-    let storage = std::fs::canonicalize(&config.storage.directory)?;
-    let options = GitOptions {
-        mirrors: storage.join("mirrors"),
-        username: config.gitlab.git_username.clone(),
-        token: config.gitlab.git_token.clone(),
-        base_url: config.gitlab.url.clone(),
-        connect_timeout: Duration::from_secs(10),
-        read_timeout: Duration::from_secs(60),
-    };
-    Ok(Git::new(options, http::builder(certificates)?)?)
 }
 
 /// Host and process, so that a record leads to a log; unique as long as the process lives.

@@ -72,10 +72,10 @@ pub struct Limits {
     pub pids: u32,
     /// Bytes that the container may write.
     pub disk: u64,
-    /// From the start of the container to its end; in seconds where it is serialised.
+    /// From the start of the command to its end; in seconds where it is serialised.
     #[serde(serialize_with = "seconds")]
     pub time: Duration,
-    /// Bytes of output that are kept.
+    /// Bytes of output; a build that prints more is stopped.
     pub log: u64,
     /// Bytes that are read out of the container.
     pub output: u64,

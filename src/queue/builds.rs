@@ -10,7 +10,7 @@ use super::lease::{Holding, Why, hold};
 use crate::build_log;
 use crate::model::{BuildId, BuildState, StageState};
 use crate::notify::outbox;
-use crate::pipeline::{self, Ending, Product, Run, WorldError};
+use crate::pipeline::{self, Ending, Run, WorldError};
 use crate::store::builds::BuildRecord;
 use crate::store::images::NewImage;
 use crate::store::jobs::{self, Claim};
@@ -22,8 +22,8 @@ const PATIENCE: Duration = Duration::from_secs(120);
 
 /// What becomes of the build and its job.
 enum Verdict {
-    /// It ends.
-    End(BuildState, Option<Box<Product>>, Ending),
+    /// It ends in this state.
+    End(BuildState, Ending),
     /// Another attempt, after the world has had time to mend itself.
     Again(WorldError),
     /// Somebody else goes on at once.
@@ -80,7 +80,7 @@ impl Workers {
                 lease: parts.config.worker.lease,
                 stop: &self.stop,
                 cancel: &cancel,
-                build: id,
+                build: Some(id),
             };
             hold(holding, self.run_road(&build, claim, &log, &cancel)).await
         };
@@ -178,25 +178,21 @@ impl Workers {
     fn judge(&self, claim: &Claim, ending: Ending, why: Option<&Why>, attempt: i32) -> Verdict {
         match (ending, why) {
             // Done is done, even if somebody asked to stop in the last moment.
-            (Ending::Passed(product), _) => Verdict::End(BuildState::Passed, Some(product), Ending::Stopped),
-            (Ending::Stopped, Some(Why::Asked(state, _))) => Verdict::End(*state, None, Ending::Stopped),
-            (_, Some(Why::Asked(state, _))) => Verdict::End(*state, None, Ending::Stopped),
+            (ending @ Ending::Passed(_), _) => Verdict::End(BuildState::Passed, ending),
+            (_, Some(Why::Asked(state, _))) => Verdict::End(*state, Ending::Stopped),
             (Ending::Stopped | Ending::Errored(_), Some(Why::Shutdown)) => Verdict::HandBack,
-            (ending @ Ending::Failed(_), _) => Verdict::End(BuildState::Failed, None, ending),
-            (ending @ Ending::Superseded(_), _) => Verdict::End(BuildState::Superseded, None, ending),
+            (ending @ Ending::Failed(_), _) => Verdict::End(BuildState::Failed, ending),
+            (ending @ Ending::Superseded(_), _) => Verdict::End(BuildState::Superseded, ending),
             (Ending::Errored(error), _) => {
                 if error.try_again && claim.failures + 1 < self.parts.config.worker.attempts {
                     Verdict::Again(error)
                 } else {
                     let message = format!("{error} (attempt {attempt}, the last one)");
-                    Verdict::End(
-                        BuildState::Errored,
-                        None,
-                        Ending::Errored(WorldError {
-                            message,
-                            try_again: false,
-                        }),
-                    )
+                    let error = WorldError {
+                        message,
+                        try_again: false,
+                    };
+                    Verdict::End(BuildState::Errored, Ending::Errored(error))
                 }
             }
             (Ending::Stopped, _) => Verdict::HandBack,
@@ -231,26 +227,26 @@ impl Workers {
         let held = match verdict {
             Verdict::HandBack => {
                 builds::wait_again(&mut *tx, id, None).await?;
-                jobs::hand_back(&mut *tx, claim).await?
+                jobs::hand_back(&mut *tx, claim, Duration::ZERO).await?
             }
             Verdict::Again(error) => {
                 builds::wait_again(&mut *tx, id, Some(&error.message)).await?;
                 let delay = self.backoff(claim.failures);
                 jobs::retry(&mut *tx, claim, &error.message, delay).await?
             }
-            Verdict::End(state, product, ending) => {
+            Verdict::End(state, ending) => {
                 let (finding, error) = match ending {
                     Ending::Failed(finding) => (Some(&**finding), None),
                     Ending::Errored(error) => (None, Some(error.message.as_str())),
                     _ => (None, None),
                 };
-                let ended_by = match (why, ending) {
-                    (Some(Why::Asked(_, by)), _) => Some(by.as_str()),
-                    (_, Ending::Superseded(_)) => Some("GitLab"),
+                let ended_by = match (ending, why) {
+                    (Ending::Stopped, Some(Why::Asked(_, by))) => Some(by.as_str()),
+                    (Ending::Superseded(_), _) => Some("GitLab"),
                     _ => None,
                 };
                 builds::finish(&mut *tx, id, *state, finding, error, ended_by).await?;
-                if let Some(product) = product {
+                if let Ending::Passed(product) = ending {
                     let image = NewImage {
                         build: id,
                         application: &product.application,

@@ -1,13 +1,18 @@
 //! Lane `intake`: one claim is one delivery to be understood.
 
+use std::time::Duration;
+
 use super::Workers;
 use crate::intake::{self, IntakeError};
 use crate::model::ProjectPath;
-use crate::store::jobs::{Claim, Lane};
+use crate::store::jobs::{self, Claim, Lane};
 use crate::wake::Event;
 
+/// The pause where a decision waits only for a build that is just being stopped.
+const BRIEF: Duration = Duration::from_secs(1);
+
 impl Workers {
-    pub(super) async fn interpret(&self, claim: Claim) {
+    pub(super) async fn interpret(&self, claim: &Claim) {
         let parts = &self.parts;
         let pipeline_for = |project: &ProjectPath| self.pipeline_for(project);
         let tip = |project, branch: String| async move {
@@ -17,7 +22,7 @@ impl Workers {
                 .await
                 .map_err(intake::Source::from)
         };
-        match intake::interpret(&parts.pool, &claim, &pipeline_for, tip).await {
+        match intake::interpret(&parts.pool, claim, &pipeline_for, tip).await {
             Ok(outcome) => {
                 tracing::info!(delivery = claim.subject, build = ?outcome.made.map(|b| b.0), reason = outcome.reason, "interpreted");
                 self.tell_of(outcome.made, &outcome.stopped);
@@ -28,7 +33,13 @@ impl Workers {
                     "another worker interprets this delivery by now"
                 );
             }
-            Err(error) => self.retry(&claim, &error.to_string()).await,
+            Err(error) if error.is_brief() => {
+                tracing::debug!(delivery = claim.subject, %error, "looked at again in {BRIEF:?}");
+                if let Err(error) = jobs::hand_back(&parts.pool, claim, BRIEF).await {
+                    tracing::warn!(delivery = claim.subject, %error, "cannot be given back; it will be taken when its lease has run out");
+                }
+            }
+            Err(error) => self.retry(claim, &error.to_string(), Duration::ZERO).await,
         }
     }
 

@@ -32,8 +32,8 @@ pub(super) struct Holding<'a> {
     pub stop: &'a CancellationToken,
     /// Cancelled by us when the work shall stop.
     pub cancel: &'a CancellationToken,
-    /// The build, whose cancellation is listened for.
-    pub build: BuildId,
+    /// The build, whose cancellation is listened for; none for work that nobody cancels.
+    pub build: Option<BuildId>,
 }
 
 /// Does the work under the lease. The work is never dropped in the middle: it is asked to stop by `cancel`.
@@ -52,7 +52,9 @@ pub(super) async fn hold<T>(holding: Holding<'_>, work: impl Future<Output = T>)
     let mut why = None;
     let mut last_beat = Instant::now();
     loop {
-        let next_beat = wait_for(&mut events, lease / 3, |event| event == Event::Cancel(build));
+        let next_beat = wait_for(&mut events, lease / 3, |event| {
+            build.is_some_and(|build| event == Event::Cancel(build))
+        });
         tokio::select! {
             biased;
             result = &mut work => return (result, why),

@@ -18,6 +18,7 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use self::lease::{Holding, hold};
 use crate::notify::Notifier;
 use crate::pipeline::Parts;
 use crate::store::jobs::{self, Claim, Lane};
@@ -109,10 +110,25 @@ impl Workers {
 
     async fn work(&self, lane: Lane, claim: Claim) {
         match lane {
-            Lane::Intake => self.interpret(claim).await,
+            Lane::Intake => self.hold_small(&claim, self.interpret(&claim)).await,
             Lane::Build => self.build(claim).await,
-            Lane::Notify => self.tell(claim).await,
+            Lane::Notify => self.hold_small(&claim, self.tell(&claim)).await,
         }
+    }
+
+    /// Does a small job under its lease. It is never stopped in the middle: it waits for GitLab or a mail server, each of
+    /// which has its own limit of time, and may take longer than a lease.
+    async fn hold_small(&self, claim: &Claim, work: impl Future<Output = ()>) {
+        let holding = Holding {
+            pool: &self.parts.pool,
+            hub: &self.parts.hub,
+            claim,
+            lease: self.parts.config.worker.lease,
+            stop: &self.stop,
+            cancel: &CancellationToken::new(),
+            build: None,
+        };
+        hold(holding, work).await;
     }
 
     /// The waiting time after so many failures: doubled each time.
@@ -126,9 +142,9 @@ impl Workers {
             .min(LONGEST)
     }
 
-    /// Gives a small job back for another attempt.
-    async fn retry(&self, claim: &Claim, error: &str) {
-        let delay = self.backoff(claim.failures);
+    /// Gives a small job back for another attempt, not before `least`.
+    async fn retry(&self, claim: &Claim, error: &str, least: Duration) {
+        let delay = self.backoff(claim.failures).max(least);
         tracing::warn!(subject = claim.subject, error, ?delay, "will be tried again");
         if let Err(lost) = jobs::retry(&self.parts.pool, claim, error, delay).await {
             tracing::warn!(subject = claim.subject, error = %lost, "cannot be given back; it will be taken when its lease has run out");

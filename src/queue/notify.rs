@@ -7,7 +7,7 @@ use crate::store::jobs::{self, Claim};
 const GIVE_UP: i32 = 300;
 
 impl Workers {
-    pub(super) async fn tell(&self, claim: Claim) {
+    pub(super) async fn tell(&self, claim: &Claim) {
         let told = match claim.subject.parse() {
             Ok(subject) => self.notifier.tell(subject).await,
             Err(error) => {
@@ -17,16 +17,17 @@ impl Workers {
         };
         match told {
             Ok(()) => {
-                if let Err(error) = jobs::finish(&self.parts.pool, &claim).await {
+                if let Err(error) = jobs::finish(&self.parts.pool, claim).await {
                     tracing::warn!(subject = claim.subject, %error, "told, but not noted; it is looked at again later");
                 }
             }
             Err(error) if error.is_transient() && claim.failures < GIVE_UP => {
-                self.retry(&claim, &error.to_string()).await;
+                let least = error.retry_after().unwrap_or_default();
+                self.retry(claim, &error.to_string(), least).await;
             }
             Err(error) => {
                 tracing::error!(subject = claim.subject, %error, "given up");
-                let _ = jobs::finish(&self.parts.pool, &claim).await;
+                let _ = jobs::finish(&self.parts.pool, claim).await;
             }
         }
     }

@@ -228,12 +228,13 @@ pub async fn retry(db: impl PgExecutor<'_>, claim: &Claim, error: &str, delay: D
     Ok(done.rows_affected() == 1)
 }
 
-/// Puts the job back at once and uncounted: the worker stops.
-pub async fn hand_back(db: impl PgExecutor<'_>, claim: &Claim) -> Result<bool> {
+/// Puts the job back uncounted, due after `delay`: the worker stops, or only a moment is missing.
+pub async fn hand_back(db: impl PgExecutor<'_>, claim: &Claim, delay: Duration) -> Result<bool> {
     let done = sqlx::query!(
-        "update job set fence = null, worker = null, leased_until = null, run_at = now() where id = $1 and fence = $2",
+        "update job set fence = null, worker = null, leased_until = null, run_at = now() + $3 where id = $1 and fence = $2",
         claim.job,
         claim.fence.0,
+        interval(delay),
     )
     .execute(db)
     .await?;

@@ -58,14 +58,20 @@ pub(in crate::pipeline) async fn understand(
     maven: &MavenRun,
     ended: &Ended,
 ) -> Result<(TestReport, Found), StageError> {
-    let (report, found) = if let Ended::Code(_) = ended {
-        let found = build_container::look(&maven.container).await?;
-        (read_found(run, maven, &found).await?, found)
-    } else {
-        // In a container that was killed nothing can be looked for: all of it is gone through.
-        let directory = run.workspace.empty_reports().await?;
-        build_container::fetch_reports(run, &maven.container, &directory).await?;
-        (read(directory).await?, Found::default())
+    let looked = match ended {
+        Ended::Code(0) => Some(build_container::look(&maven.container).await?),
+        // What a red build left running may take the last process that the container is allowed.
+        Ended::Code(_) => build_container::look(&maven.container).await.ok(),
+        _ => None,
+    };
+    let (report, found) = match looked {
+        Some(found) => (read_found(run, maven, &found).await?, found),
+        // In a container in which nothing can be started any more, all of it is gone through.
+        None => {
+            let directory = run.workspace.empty_reports().await?;
+            build_container::fetch_reports(run, &maven.container, &directory).await?;
+            (read(directory).await?, Found::default())
+        }
     };
     let red = report.counts.failed + report.counts.errors > 0;
     record(run, &report, &[]).await?;

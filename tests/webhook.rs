@@ -131,6 +131,45 @@ async fn a_signed_delivery_is_let_in_by_its_signature_alone() {
 }
 
 #[tokio::test]
+async fn deliveries_that_come_together_keep_their_keys_and_one_that_is_refused_keeps_none_out() {
+    let desk = Desk::open().await;
+    for statement in [
+        "create function refuse() returns trigger language plpgsql as $$ begin raise exception 'refused'; end $$",
+        "create trigger refuse before insert on delivery for each row when (new.event = 'Poison') execute function refuse()",
+    ] {
+        sqlx::query(statement).execute(&desk.pool).await.expect("a trigger");
+    }
+    let mut hooks = Hooks::new(desk.pool.clone(), settings(), "https://ci.example.com", || ());
+    hooks.patience = Duration::from_secs(2);
+    let router = &webhook::routes(Arc::new(hooks));
+    // Thirty deliveries of ten keys, thirty without a key, and the one that the database refuses.
+    let sent = (0..61).map(async |number| {
+        let key = format!("key-{}", number % 10);
+        let event = if number == 60 { "Poison" } else { "Push Hook" };
+        let mut headers = vec![("x-gitlab-event", event)];
+        if number < 30 {
+            headers.push(("idempotency-key", &*key));
+        }
+        post(router, &headers, b"{}".to_vec()).await
+    });
+    let mut answers = futures_util::future::join_all(sent).await;
+    let refused = answers.pop().expect("the last");
+    assert_eq!(refused.status, StatusCode::SERVICE_UNAVAILABLE);
+    let ids: Vec<_> = answers.iter().map(delivery_of).collect();
+    for (number, id) in ids.iter().enumerate().take(30) {
+        assert_eq!(*id, ids[number % 10], "a key has one delivery");
+        let key = format!("key-{}", number % 10);
+        assert_eq!(desk.stored(*id).await.key, Some(key));
+    }
+    assert_eq!(desk.count("select count(*) from delivery").await, 40);
+    assert_eq!(desk.count("select count(distinct received_at) from delivery").await, 40);
+    let orphans = "select count(*) from delivery d full join job j on j.subject = d.id::text \
+                   where d.id is null or j.id is null";
+    assert_eq!(desk.count(orphans).await, 0);
+    desk.close().await;
+}
+
+#[tokio::test]
 async fn while_the_database_is_away_a_delivery_is_held_and_at_last_refused() {
     let desk = Desk::open().await;
     let url = |port| SecretString::from(format!("postgres://postgres@127.0.0.1:{port}/{}", desk.name()));

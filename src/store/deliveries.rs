@@ -1,11 +1,13 @@
 //! Table `delivery`: what GitLab sent, as it came, and what was decided of it.
 
+use std::collections::HashSet;
+
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 use sqlx::PgExecutor;
 use uuid::Uuid;
 
-use super::Result;
+use super::{Result, StoreError};
 use crate::model::{BuildId, DeliveryId};
 
 /// A delivery before it is stored.
@@ -48,32 +50,55 @@ pub struct Delivery {
     pub decided_at: Option<DateTime<Utc>>,
 }
 
-/// Stores the delivery and its job in one statement (one round trip, one transaction). A delivery with a key that is
-/// already known stores nothing and gives the address of the first.
-pub async fn insert(db: impl PgExecutor<'_> + Copy, new: &NewDelivery<'_>) -> Result<DeliveryId> {
+/// Stores deliveries, each with its job, in one transaction, and gives the address of each. A delivery whose key or
+/// address is known already (also from earlier in `new`) stores nothing and gets the address of the first.
+pub async fn insert(db: impl PgExecutor<'_> + Copy, new: &[NewDelivery<'_>]) -> Result<Vec<DeliveryId>> {
+    let ids: Vec<Uuid> = new.iter().map(|delivery| delivery.id.0).collect();
+    let keys: Vec<Option<&str>> = new.iter().map(|delivery| delivery.key).collect();
+    let events: Vec<Option<&str>> = new.iter().map(|delivery| delivery.event).collect();
+    let headers: Vec<&Value> = new.iter().map(|delivery| delivery.headers).collect();
+    let bodies: Vec<&[u8]> = new.iter().map(|delivery| delivery.body).collect();
+    // Of several events of one merge request the order decides: each gets a time of its own, and jobs in that order.
     let stored = sqlx::query_scalar!(
         r#"with fresh as (
-               insert into delivery (id, key, event, headers, body) values ($1, $2, $3, $4, $5)
-               on conflict (key) do nothing returning id
+               insert into delivery (id, key, received_at, event, headers, body)
+               select id, key, clock_timestamp(), event, headers, body
+               from unnest($1::uuid[], $2::text[], $3::text[], $4::jsonb[], $5::bytea[])
+                    as new (id, key, event, headers, body)
+               on conflict do nothing returning id
            ), queued as (
-               insert into job (lane, subject) select 'intake', id::text from fresh
+               insert into job (lane, subject) select 'intake', id::text from fresh order by id
            )
            select id as "id!" from fresh"#,
-        new.id.0,
-        new.key,
-        new.event,
-        new.headers,
-        new.body,
+        &ids,
+        &keys as &[Option<&str>],
+        &events as &[Option<&str>],
+        &headers as &[&Value],
+        &bodies as &[&[u8]],
     )
-    .fetch_optional(db)
+    .fetch_all(db)
     .await?;
-    if let Some(id) = stored {
-        return Ok(DeliveryId(id));
+    let stored: HashSet<Uuid> = stored.into_iter().collect();
+    if stored.len() == new.len() {
+        return Ok(ids.into_iter().map(DeliveryId).collect());
     }
-    let first = sqlx::query_scalar!("select id from delivery where key = $1", new.key)
-        .fetch_one(db)
-        .await?;
-    Ok(DeliveryId(first))
+    let known = sqlx::query!(
+        "select id, key from delivery where id = any($1) or key = any($2)",
+        &ids,
+        &keys as &[Option<&str>],
+    )
+    .fetch_all(db)
+    .await?;
+    let first_of = |delivery: &NewDelivery<'_>| {
+        let of_key = known
+            .iter()
+            .find(|row| row.key.is_some() && row.key.as_deref() == delivery.key);
+        let of_id = || known.iter().find(|row| row.id == delivery.id.0);
+        // Neither: the row that stood in the way was deleted in between; the next try stores this one.
+        let row = of_key.or_else(of_id).ok_or(StoreError::RowNotFound)?;
+        Ok(DeliveryId(row.id))
+    };
+    new.iter().map(first_of).collect()
 }
 
 /// One delivery with its body.

@@ -8,6 +8,7 @@
 pub mod auth;
 pub mod envelope;
 mod refusals;
+mod writer;
 
 use std::fmt;
 use std::sync::Arc;
@@ -23,36 +24,31 @@ use futures_util::StreamExt as _;
 use secrecy::SecretString;
 use serde_json::json;
 use sqlx::PgPool;
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::Instant;
 
 use self::refusals::Refusals;
+use self::writer::{Received, Writer};
 use crate::config;
 use crate::model::DeliveryId;
-use crate::store::StoreError;
-use crate::store::deliveries::{self, NewDelivery};
 
 /// What [`Hooks::patience`] is.
 const PATIENCE: Duration = Duration::from_secs(8);
-/// Pause between two tries to store.
-const PAUSE: Duration = Duration::from_millis(200);
 
 /// What the handler needs.
 pub struct Hooks {
-    /// Where deliveries are stored.
-    pub pool: PgPool,
     /// Secrets and limits.
     pub settings: config::Webhook,
     /// `server.public_url`: the delivery's address begins with it.
     pub public_url: String,
     /// How long the database is waited for: below the ten seconds that GitLab waits for us.
     pub patience: Duration,
-    /// Called when a delivery is stored: somebody should look at the intake lane.
-    pub wake: Box<dyn Fn() + Send + Sync>,
     refusals: Refusals,
+    writer: Writer,
 }
 
 impl Hooks {
-    /// A handler's state with nothing refused so far.
+    /// A handler's state with nothing refused so far. Deliveries are stored in `pool`; `wake` is called when some are:
+    /// somebody should look at the intake lane. Must be called within a runtime.
     pub fn new(
         pool: PgPool,
         settings: config::Webhook,
@@ -60,12 +56,11 @@ impl Hooks {
         wake: impl Fn() + Send + Sync + 'static,
     ) -> Self {
         Self {
-            pool,
             settings,
             public_url: public_url.into(),
             patience: PATIENCE,
-            wake: Box::new(wake),
             refusals: Refusals::default(),
+            writer: Writer::start(pool, wake),
         }
     }
 }
@@ -87,7 +82,6 @@ async fn receive(State(hooks): State<Arc<Hooks>>, request: Request) -> Response 
     let deadline = Instant::now() + hooks.patience;
     match accept(&hooks, request, deadline).await {
         Ok(id) => {
-            (hooks.wake)();
             let address = format!("{}/api/deliveries/{id}", hooks.public_url.trim_end_matches('/'));
             let body = Json(json!({ "delivery": id.to_string(), "address": address }));
             (StatusCode::ACCEPTED, [(header::LOCATION, address)], body).into_response()
@@ -115,42 +109,19 @@ async fn accept(hooks: &Hooks, request: Request, deadline: Instant) -> Result<De
         check(&body)?;
     }
     let secrets: Vec<SecretString> = [&hooks.settings.secrets[..], &hooks.settings.signing_keys].concat();
-    let new = NewDelivery {
+    let received = Received {
         id: DeliveryId(uuid::Uuid::now_v7()),
-        key: envelope::key(&headers),
-        event: envelope::event(&headers),
-        headers: &envelope::headers(&headers, &secrets),
-        body: &body,
+        key: envelope::key(&headers).map(str::to_owned),
+        event: envelope::event(&headers).map(str::to_owned),
+        headers: envelope::headers(&headers, &secrets),
+        body,
+        deadline,
     };
-    store(&hooks.pool, &new, deadline).await
-}
-
-/// Tries to store until it succeeds or the time is up.
-async fn store(pool: &PgPool, new: &NewDelivery<'_>, deadline: Instant) -> Result<DeliveryId, No> {
-    loop {
-        let error = match timeout_at(deadline, deliveries::insert(pool, new)).await {
-            Ok(Ok(id)) => return Ok(id),
-            // An earlier try was stored, only its answer did not reach us.
-            Ok(Err(error)) if is_stored_already(&error) => return Ok(new.id),
-            Ok(Err(error)) => error.to_string(),
-            Err(_) => "no answer in time".to_owned(),
-        };
-        if Instant::now() + PAUSE >= deadline {
-            tracing::error!(
-                error,
-                "a webhook delivery is lost: the database could not be reached in time; the comparison with GitLab's \
-                 open merge requests will make up for it"
-            );
-            return Err(No::DatabaseAway);
-        }
-        sleep(PAUSE).await;
-    }
-}
-
-fn is_stored_already(error: &StoreError) -> bool {
-    error
-        .as_database_error()
-        .is_some_and(|error| error.constraint() == Some("delivery_pkey"))
+    hooks
+        .writer
+        .store(received)
+        .await
+        .map_err(|writer::Late| No::DatabaseAway)
 }
 
 async fn read(headers: &HeaderMap, body: Body, limit: usize) -> Result<Vec<u8>, No> {

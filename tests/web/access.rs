@@ -26,7 +26,7 @@ async fn delivery(site: &Site) -> DeliveryId {
         headers: &json!({"x-gitlab-event": "Merge Request Hook"}),
         body: b"{\"a\": 1}",
     };
-    deliveries::insert(&site.pool, &new).await.expect("stored")
+    deliveries::insert(&site.pool, &[new]).await.expect("stored")[0]
 }
 
 #[tokio::test]

@@ -39,7 +39,7 @@ async fn strangers_text_stays_text() {
         headers: &json!({ SCRIPT: SCRIPT }),
         body: body.as_bytes(),
     };
-    let delivery = deliveries::insert(&site.pool, &new).await.expect("stored");
+    let delivery = deliveries::insert(&site.pool, &[new]).await.expect("stored")[0];
     deliveries::decide(&site.pool, delivery, "ignored", SCRIPT, None)
         .await
         .expect("written");

@@ -14,6 +14,7 @@ pub mod tokens;
 use std::time::Duration;
 
 use secrecy::{ExposeSecret as _, SecretString};
+use sqlx::Connection as _;
 pub use sqlx::PgPool;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 
@@ -24,6 +25,9 @@ pub type Result<T> = std::result::Result<T, StoreError>;
 
 static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!();
 
+/// How long a connection that lay idle is believed to be alive.
+const FRESH: Duration = Duration::from_secs(1);
+
 /// A pool that connects when first used, so that the service starts while Postgres is away.
 ///
 /// # Errors
@@ -33,8 +37,17 @@ pub fn connect(url: &SecretString, max_connections: u32) -> Result<PgPool> {
     Ok(PgPoolOptions::new()
         .max_connections(max_connections)
         .acquire_timeout(Duration::from_secs(10))
-        // A connection that the server closed while it lay idle must not fail a webhook.
-        .test_before_acquire(true)
+        // A connection that the server closed while it lay idle must not fail a request; one that was used a moment ago
+        // is not asked again, because asking costs as much as a small query.
+        .test_before_acquire(false)
+        .before_acquire(|connection, usage| {
+            Box::pin(async move {
+                if usage.idle_for > FRESH {
+                    connection.ping().await?;
+                }
+                Ok(true)
+            })
+        })
         .connect_lazy_with(options.application_name("seaworthy")))
 }
 

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use oci_distribution::Reference;
 use serde::{Serialize, Serializer};
+
+use crate::model::Reference;
 
 /// The name of an image with registry, repository and a tag other than `latest`, or a digest.
 ///
@@ -15,16 +16,14 @@ pub struct ImageName(String);
 impl ImageName {
     /// Reads a name; refuses one that may mean another image tomorrow without anybody having changed it.
     pub fn parse(text: &str) -> Result<Self, String> {
-        let reference: Reference = text
-            .parse()
-            .map_err(|error| format!("{text:?} is no name of an image: {error}; write it like \"docker.io/library/tomcat:10.1-jdk17-temurin\""))?;
+        let reference: Reference = text.parse().map_err(|error: crate::model::Invalid| error.to_string())?;
         // A missing tag is read as `latest`: the same fault.
         if reference.digest().is_none() && reference.tag().is_none_or(|tag| tag == "latest") {
             return Err(format!(
                 "{text:?} is pinned to nothing: give it a tag other than \"latest\", or a digest (@sha256:…)"
             ));
         }
-        Ok(Self(reference.whole()))
+        Ok(Self(reference.to_string()))
     }
 
     /// The complete name.
@@ -59,7 +58,7 @@ pub fn mirrored(reference: &str, mirrors: &BTreeMap<String, String>) -> String {
     let Ok(parsed) = reference.parse::<Reference>() else {
         return reference.to_owned();
     };
-    let whole = parsed.whole();
+    let whole = parsed.to_string();
     match (mirrors.get(parsed.registry()), whole.split_once('/')) {
         (Some(mirror), Some((_, path))) => format!("{}/{path}", mirror.trim_end_matches('/')),
         _ => whole,

@@ -1,11 +1,10 @@
 //! From stack and application to the text of a Dockerfile.
 
-use oci_distribution::Reference;
 use serde_json::json;
 
 use super::{RenderError, Templates};
 use crate::definition::{Definitions, Stack};
-use crate::model::Digest;
+use crate::model::{Digest, Invalid, Reference};
 
 /// Directory of the build context in which the unpacked WAR lies.
 pub const CONTEXT_WEBAPP: &str = "app";
@@ -35,15 +34,13 @@ impl PinnedBase {
     /// # Errors
     /// A text that is no name of an image, or one that has another digest already.
     pub fn new(pulled: &str, digest: &Digest) -> Result<Self, String> {
-        let reference: Reference = pulled
-            .parse()
-            .map_err(|error| format!("{pulled:?} is no name of an image: {error}"))?;
+        let reference: Reference = pulled.parse().map_err(|error: Invalid| error.to_string())?;
         match reference.digest() {
             Some(other) if other != digest.as_str() => {
                 Err(format!("{pulled:?} is pinned to another digest than {digest}"))
             }
-            Some(_) => Ok(Self(reference.whole())),
-            None => Ok(Self(format!("{}@{digest}", reference.whole()))),
+            Some(_) => Ok(Self(reference.to_string())),
+            None => Ok(Self(format!("{}@{digest}", reference))),
         }
     }
 

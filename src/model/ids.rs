@@ -18,7 +18,7 @@ pub struct Invalid {
 }
 
 impl Invalid {
-    fn new(what: &'static str, value: &str, expected: &'static str) -> Self {
+    pub(super) fn new(what: &'static str, value: &str, expected: &'static str) -> Self {
         Self {
             what,
             value: value.chars().take(80).collect(),

@@ -24,7 +24,7 @@ use serde::Deserialize;
 use super::certificates::Certificates;
 use super::http;
 use crate::config::{Account, Config};
-use crate::model::Digest;
+use crate::model::{self, Digest, Invalid};
 
 pub use error::{RegistryError, RegistryErrorKind};
 
@@ -209,10 +209,15 @@ impl Registry {
     }
 
     fn asked(&self, image: &str, doing: String) -> Result<Asked, RegistryError> {
-        let reference: Reference = image.parse().map_err(|error| {
-            let cause = format!("{image:?} is no name of an image: {error}");
-            RegistryError::new(RegistryErrorKind::Name, doing.clone(), cause)
-        })?;
+        let named: model::Reference = image
+            .parse()
+            .map_err(|error: Invalid| RegistryError::new(RegistryErrorKind::Name, doing.clone(), error.to_string()))?;
+        let (registry, repository) = (named.registry().to_owned(), named.repository().to_owned());
+        // The digest says all; a tag beside it is for people.
+        let reference = match (named.digest(), named.tag()) {
+            (Some(digest), _) => Reference::with_digest(registry, repository, digest.to_owned()),
+            (None, tag) => Reference::with_tag(registry, repository, tag.unwrap_or("latest").to_owned()),
+        };
         let auth = match self.accounts.get(reference.registry()) {
             Some(account) => RegistryAuth::Basic(account.username.clone(), account.password.expose_secret().to_owned()),
             None => RegistryAuth::Anonymous,

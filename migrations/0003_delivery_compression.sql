@@ -1,0 +1,10 @@
+-- Bodies of deliveries are compressed before they are stored; lz4 takes a fifth of the time of the usual method. Servers
+-- before 14, and those built without lz4, go on with the usual one: both kinds can be read side by side.
+do $$
+begin
+    execute 'alter table delivery alter column body set compression lz4';
+exception
+    when feature_not_supported or syntax_error then
+        raise notice 'this server has no lz4: bodies of deliveries are compressed by its usual method';
+end
+$$;

@@ -1,8 +1,8 @@
 //! Who waits is woken: within the process at once, between processes by Postgres' NOTIFY.
 //!
 //! A wake-up is a hint, never a message: everybody who waits also looks by himself from time to time, because NOTIFY
-//! may be lost while a connection is made anew. Notifications are gathered for a few milliseconds and sent outside the
-//! transactions that cause them: a NOTIFY inside each would make all commits wait for one another.
+//! may be lost while a connection is made anew. Notifications that follow one another closely are gathered, and all are
+//! sent outside the transactions that cause them: a NOTIFY inside each would make all commits wait for one another.
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -18,7 +18,8 @@ use crate::model::BuildId;
 use crate::store::jobs::Lane;
 
 const CHANNEL: &str = "seaworthy";
-const GATHER: Duration = Duration::from_millis(5);
+/// Pause after each sending: a first wake-up goes at once, those that follow it go together.
+const GATHER: Duration = Duration::from_millis(25);
 
 /// What has changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -111,7 +112,6 @@ impl Hub {
     async fn send(&self, pool: &PgPool) {
         loop {
             self.pending.notified().await;
-            tokio::time::sleep(GATHER).await;
             let events = std::mem::take(&mut *self.outgoing.lock().unwrap_or_else(PoisonError::into_inner));
             let payloads: Vec<String> = events
                 .into_iter()
@@ -122,6 +122,7 @@ impl Hub {
             if let Err(error) = sent {
                 tracing::debug!(%error, "wake-ups could not be sent; the others will find the work by themselves");
             }
+            tokio::time::sleep(GATHER).await;
         }
     }
 

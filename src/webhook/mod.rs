@@ -21,7 +21,6 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use axum::{Json, Router};
 use futures_util::StreamExt as _;
-use secrecy::SecretString;
 use serde_json::json;
 use sqlx::PgPool;
 use tokio::time::Instant;
@@ -108,12 +107,14 @@ async fn accept(hooks: &Hooks, request: Request, deadline: Instant) -> Result<De
     if by_signature {
         check(&body)?;
     }
-    let secrets: Vec<SecretString> = [&hooks.settings.secrets[..], &hooks.settings.signing_keys].concat();
     let received = Received {
         id: DeliveryId(uuid::Uuid::now_v7()),
         key: envelope::key(&headers).map(str::to_owned),
         event: envelope::event(&headers).map(str::to_owned),
-        headers: envelope::headers(&headers, &secrets),
+        headers: envelope::headers(
+            &headers,
+            hooks.settings.secrets.iter().chain(&hooks.settings.signing_keys),
+        ),
         body,
         deadline,
     };

@@ -14,7 +14,7 @@ use crate::store::deliveries::{self, NewDelivery};
 use crate::store::{Result, StoreError};
 
 /// While one waits for the database's disk, another prepares; more would only make the transactions smaller.
-const WRITERS: usize = 3;
+const WRITERS: usize = 2;
 /// Most deliveries of one transaction.
 const MOST: usize = 64;
 /// No more is added to a transaction that holds this many bytes of bodies.

@@ -39,6 +39,34 @@ struct Private {
     mark: String,
 }
 
+impl Private {
+    /// The name of its default bridge. It needs one of its own: told to have none, a daemon deletes `docker0`, which is
+    /// the machine's engine's.
+    fn bridge(&self) -> String {
+        format!("sw-{}", self.mark)
+    }
+
+    /// Makes the bridge, unless it is there. Its address is in the last network of the pool, which the daemon then
+    /// leaves alone.
+    async fn build_bridge(&self) -> Result<()> {
+        let bridge = self.bridge();
+        if Path::new("/sys/class/net").join(&bridge).exists() {
+            return Ok(());
+        }
+        let mut parts = self.pool.split('.');
+        let third: u8 = parts.nth(2).context("the pool is no network")?.parse()?;
+        let address = format!("10.213.{}.1/24", third | 0x0f);
+        ip(&["link", "add", "name", &bridge, "type", "bridge"]).await?;
+        ip(&["address", "add", &address, "dev", &bridge]).await?;
+        ip(&["link", "set", &bridge, "up"]).await
+    }
+}
+
+async fn ip(words: &[&str]) -> Result<()> {
+    run(Command::new("ip").env("PATH", search_path()).args(words)).await?;
+    Ok(())
+}
+
 impl Engine {
     /// The engine at `DOCKER_HOST` or the usual socket; if none answers there, starts `dockerd`, its log in `dir`.
     ///
@@ -72,6 +100,7 @@ impl Engine {
     /// If dockerd does not start.
     pub async fn private(dir: &Path) -> Result<Self> {
         std::fs::create_dir_all(dir)?;
+        // With its prefix it names an interface: 15 characters at most.
         let mark = random_word()?[..12].to_owned();
         let third = u8::from_str_radix(&mark[..2], 16)? & 0xf0;
         let engine = Self {
@@ -136,8 +165,10 @@ impl Engine {
                 run(self.docker().args(["network", "prune", "--force"])).await?;
             }
             daemon.stop(Signal::Term, Duration::from_secs(60)).await?;
-            if self.private.is_some() {
+            if let Some(private) = &self.private {
                 self.rules("-D").await?;
+                // Gone already where it was stopped before.
+                let _ = ip(&["link", "delete", &private.bridge()]).await;
             }
         }
         Ok(())
@@ -177,7 +208,9 @@ impl Engine {
         command
             .env("PATH", search_path())
             .args(["--host", &self.host, "--log-level", "warn"]);
-        if let Some(Private { dir, pool, .. }) = &self.private {
+        if let Some(private) = &self.private {
+            let (dir, pool, bridge) = (&private.dir, &private.pool, private.bridge());
+            private.build_bridge().await?;
             let own = |name: &str| dir.join(name).display().to_string();
             command
                 .args([
@@ -188,7 +221,7 @@ impl Engine {
                     "--pidfile",
                     &own("docker.pid"),
                 ])
-                .args(["--bridge", "none", "--iptables=false", "--ip-masq=false"])
+                .args(["--bridge", &bridge, "--iptables=false", "--ip-masq=false"])
                 .args(["--default-address-pool", &format!("base={pool},size=24")]);
             // A killed daemon leaves its pid file, and a later process under that pid would keep it from starting.
             let _ = std::fs::remove_file(dir.join("docker.pid"));

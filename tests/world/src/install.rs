@@ -45,6 +45,10 @@ const NEEDS: &[Need] = &[
         package: "iptables",
     },
     Need {
+        thing: "ip",
+        package: "iproute2",
+    },
+    Need {
         thing: "/usr/lib/python3/dist-packages/aiosmtpd",
         package: "python3-aiosmtpd",
     },

@@ -69,6 +69,8 @@ impl Engine {
             .dockerfile("Dockerfile")
             .t(&private)
             .labels(&labels)
+            // What a step fetches would be another thing tomorrow; what an image needs is in its base or its context.
+            .networkmode("none")
             .rm(true)
             .forcerm(true);
         let options = match self.options().builder {

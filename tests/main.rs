@@ -9,6 +9,7 @@ mod git_client;
 mod hooks;
 mod house;
 mod intake;
+mod layers;
 mod licences;
 mod mutants;
 mod notify;

@@ -13,7 +13,7 @@ mod templates;
 
 pub use description::{BaseImage, Description, MergeRequestOrigin, WarOrigin};
 pub use labels::{DescribeError, describe, labels};
-pub use render::{CONTEXT_DOCKERFILE, CONTEXT_WEBAPP, DockerfileInput, IMAGE_DOCKERFILE, PinnedBase, render};
+pub use render::{CONTEXT_DOCKERFILE, CONTEXT_LAYERS, DockerfileInput, IMAGE_DOCKERFILE, PinnedBase, WEBAPP, render};
 pub use templates::{RenderError, Templates};
 
 #[cfg(test)]

@@ -4,10 +4,13 @@ use serde_json::json;
 
 use super::{RenderError, Templates};
 use crate::definition::{Definitions, Stack};
-use crate::model::{Digest, Invalid, Reference};
+use crate::model::{Digest, Invalid, Layer, Reference};
 
-/// Directory of the build context in which the unpacked WAR lies.
-pub const CONTEXT_WEBAPP: &str = "app";
+/// Directory of the build context with one directory a layer, and in each the application's directory.
+pub const CONTEXT_LAYERS: &str = "layers";
+
+/// The application's directory, below Tomcat's `webapps`: one web application, at `/`.
+pub const WEBAPP: &str = "ROOT";
 
 /// File of the build context with the Dockerfile itself.
 pub const CONTEXT_DOCKERFILE: &str = "Dockerfile";
@@ -22,6 +25,8 @@ pub struct DockerfileInput {
     pub application: String,
     /// What it is built on.
     pub base: PinnedBase,
+    /// The layers that are not empty, in their order.
+    pub layers: Vec<Layer>,
 }
 
 /// The name of a base image that cannot mean another one tomorrow: `repository:tag@sha256:…`.
@@ -66,7 +71,8 @@ pub fn render(templates: &Templates, stack: &Stack, input: &DockerfileInput) -> 
         "log_directory": runtime.log_directory,
         "user": runtime.user,
         "java_options": runtime.java_options,
-        "webapp": CONTEXT_WEBAPP,
+        "layers": input.layers.iter().map(|layer| format!("{CONTEXT_LAYERS}/{}", layer.as_str())).collect::<Vec<_>>(),
+        "webapp": WEBAPP,
     });
     templates.fill(&runtime.template, &values)
 }
@@ -98,6 +104,7 @@ impl Templates {
                         &DockerfileInput {
                             application: "application".to_owned(),
                             base,
+                            layers: vec![Layer::Libraries, Layer::Classes],
                         },
                     )
                 });

@@ -37,7 +37,7 @@ pub async fn run(run: &Run) -> Result<Product, StageError> {
     let dockerfile = run
         .stage(Stage::Dockerfile, render_dockerfile(run, &source, &packed))
         .await?;
-    let built = run.stage(Stage::Image, build_image(run, &packed, &dockerfile)).await?;
+    let built = run.stage(Stage::Image, build_image(run, &dockerfile)).await?;
     // Here will stand the boot check of the image.
     let pushed = run.stage(Stage::Push, push_image(run, &built, &dockerfile)).await?;
     Ok(Product::new(run, packed, dockerfile, built, pushed))

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use super::hostile;
 use crate::definition::{Definitions, Stack};
 use crate::dockerfile::*;
-use crate::model::Digest;
+use crate::model::{Digest, Layer};
 
 /// An instruction of a Dockerfile as a line-oriented reader sees it: name and the rest. Made for this test, after the
 /// reference manual, and knowing nothing of how the text was written.
@@ -62,6 +62,7 @@ fn input(application: &str) -> DockerfileInput {
     DockerfileInput {
         application: application.to_owned(),
         base,
+        layers: vec![Layer::Libraries, Layer::Classes],
     }
 }
 
@@ -80,10 +81,11 @@ fn the_shipped_dockerfile_is_the_one_that_was_meant() {
             "FROM",
             "USER",
             "WORKDIR",
-            "ENV",
             "RUN",
             "COPY",
             "COPY",
+            "COPY",
+            "ENV",
             "USER",
             "EXPOSE",
             "STOPSIGNAL",
@@ -97,26 +99,26 @@ fn the_shipped_dockerfile_is_the_one_that_was_meant() {
         format!("docker.io/library/tomcat:10.1-jdk17-temurin@{digest}")
     );
     assert_eq!(
-        variable(&found[3].1, "CATALINA_OPTS"),
+        variable(&found[7].1, "CATALINA_OPTS"),
         "-XX:MaxRAMPercentage=75.0 -XX:+ExitOnOutOfMemoryError"
     );
     assert!(
-        found[4].1.contains(r#"chown "10001:0" "/var/log/tomcat" "#),
+        found[3].1.contains(r#"chown "10001:0" "/var/log/tomcat" "#),
         "{}",
-        found[4].1
+        found[3].1
     );
     assert_eq!(
-        found[5].1,
+        found[4].1,
         format!("--chown=0:0 {CONTEXT_DOCKERFILE} {IMAGE_DOCKERFILE}")
     );
+    for (at, layer) in [(5, "libraries"), (6, "classes")] {
+        let copied = format!("--chown=0:0 {CONTEXT_LAYERS}/{layer}/ /usr/local/tomcat/webapps/");
+        assert_eq!(found[at].1, copied);
+    }
+    assert_eq!(found[8].1, "10001:0");
+    assert_eq!(found[9].1, "8080");
     assert_eq!(
-        found[6].1,
-        format!("--chown=0:0 {CONTEXT_WEBAPP}/ /usr/local/tomcat/webapps/ROOT/")
-    );
-    assert_eq!(found[7].1, "10001:0");
-    assert_eq!(found[8].1, "8080");
-    assert_eq!(
-        serde_json::from_str::<Vec<String>>(&found[10].1).expect("the exec form"),
+        serde_json::from_str::<Vec<String>>(&found[11].1).expect("the exec form"),
         ["catalina.sh", "run"]
     );
 }
@@ -126,8 +128,8 @@ fn another_port_is_set_in_tomcat_too() {
     let (templates, mut stack) = shipped();
     stack.runtime.ports = vec![9090, 9999];
     let found = instructions(&render(&templates, &stack, &input("basket")).expect("a Dockerfile"));
-    assert!(found[4].1.contains(r#"s/port="8080"/port="9090"/"#), "{}", found[4].1);
-    assert_eq!(found[8].1, "9090 9999");
+    assert!(found[3].1.contains(r#"s/port="8080"/port="9090"/"#), "{}", found[3].1);
+    assert_eq!(found[9].1, "9090 9999");
 }
 
 #[test]
@@ -201,9 +203,9 @@ proptest! {
         if let Ok(text) = render(&templates, &stack, &input(&application)) {
             prop_assert_eq!(names(&text), expected);
             let found = instructions(&text);
-            prop_assert_eq!(variable(&found[3].1, "APPLICATION"), application);
-            prop_assert_eq!(variable(&found[3].1, "LOG_DIRECTORY"), log);
-            prop_assert_eq!(variable(&found[3].1, "CATALINA_OPTS"), options.join(" "));
+            prop_assert_eq!(variable(&found[7].1, "APPLICATION"), application);
+            prop_assert_eq!(variable(&found[7].1, "LOG_DIRECTORY"), log);
+            prop_assert_eq!(variable(&found[7].1, "CATALINA_OPTS"), options.join(" "));
         }
     }
 

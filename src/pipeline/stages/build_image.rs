@@ -2,28 +2,20 @@
 
 use crate::clients::engine::ImageSpec;
 use crate::model::BuiltImage;
-use crate::pipeline::layout;
-use crate::pipeline::stages::{Packed, Prepared};
+use crate::pipeline::stages::Prepared;
 use crate::pipeline::{Run, StageError};
 
-pub(in crate::pipeline) async fn build_image(
-    run: &Run,
-    packed: &Packed,
-    prepared: &Prepared,
-) -> Result<BuiltImage, StageError> {
+pub(in crate::pipeline) async fn build_image(run: &Run, prepared: &Prepared) -> Result<BuiltImage, StageError> {
     let parts = &run.parts;
     let reference = run.reference();
-    let war = packed.war.file.clone();
-    let surveyed = tokio::task::spawn_blocking(move || layout::survey(&war)).await;
-    let files = surveyed.map_err(|error| StageError::world(format!("looking into the WAR broke: {error}")))???;
-    run.say(&format!("Building {reference} from {} files", files.len()));
+    run.say(&format!("Building {reference}"));
     let dockerfile = &prepared.dockerfile;
     let base = parts
         .definitions
         .stack(&dockerfile.stack)
         .map(|stack| stack.runtime.image.mirrored(&parts.config.base_images.mirrors));
     let spec = ImageSpec {
-        context: layout::context(&packed.war.file, files, &dockerfile.text),
+        context: prepared.layout.context(&dockerfile.text),
         reference: reference.clone(),
         labels: dockerfile.labels.clone(),
         logins: base.map(|base| parts.logins(&base)).unwrap_or_default(),

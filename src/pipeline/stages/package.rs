@@ -1,5 +1,7 @@
 //! Package: let Maven finish, find the one WAR, fetch it and look into it.
 
+use std::collections::BTreeSet;
+
 use crate::maven::{WarError, WarLimits, war};
 use crate::model::{TestReport, War};
 use crate::pipeline::build_container::Found;
@@ -15,6 +17,8 @@ pub(in crate::pipeline) struct Packed {
     pub war: War,
     /// What the tests said.
     pub tests: TestReport,
+    /// File names of the jars that the project's modules made.
+    pub siblings: BTreeSet<String>,
 }
 
 pub(in crate::pipeline) async fn package(run: &Run, tested: Tested) -> Result<Packed, StageError> {
@@ -47,7 +51,12 @@ pub(in crate::pipeline) async fn package(run: &Run, tested: Tested) -> Result<Pa
     run.note(format!("{} ({:.1} MB)", war.path, war.size as f64 / 1e6));
     // Removing the container takes a third of a second and nobody waits for it.
     drop(maven);
-    Ok(Packed { war, tests: report })
+    let name = |path: &String| path.rsplit('/').next().unwrap_or(path).to_owned();
+    Ok(Packed {
+        war,
+        tests: report,
+        siblings: found.jars.iter().map(name).collect(),
+    })
 }
 
 /// The only WAR, or the one that the pipeline wants.

@@ -1,9 +1,10 @@
-//! Dockerfile: choose the stack by the WAR, pin its base, render the template, make the labels.
+//! Dockerfile: lay out the WAR, choose the stack by it, pin its base, render the template, make the labels.
 
 use crate::dockerfile::{
     BaseImage, Description, DockerfileInput, MergeRequestOrigin, PinnedBase, WarOrigin, labels, render,
 };
 use crate::model::{Digest, Dockerfile, Finding};
+use crate::pipeline::layout::Layout;
 use crate::pipeline::stages::{Packed, Source};
 use crate::pipeline::{Run, StageError};
 
@@ -12,6 +13,8 @@ use crate::pipeline::{Run, StageError};
 pub(in crate::pipeline) struct Prepared {
     /// The Dockerfile with its labels.
     pub dockerfile: Dockerfile,
+    /// What its layers are filled with.
+    pub layout: Layout,
 }
 
 pub(in crate::pipeline) async fn render_dockerfile(
@@ -21,6 +24,12 @@ pub(in crate::pipeline) async fn render_dockerfile(
 ) -> Result<Prepared, StageError> {
     let parts = &run.parts;
     let war = &packed.war;
+    let (file, siblings) = (war.file.clone(), packed.siblings.clone());
+    let surveyed = tokio::task::spawn_blocking(move || Layout::survey(&file, &siblings)).await;
+    let layout = surveyed.map_err(|error| StageError::world(format!("looking into the WAR broke: {error}")))???;
+    for line in layout.told() {
+        run.say(&line);
+    }
     let Some(stack) = run.pipeline.stack_for(war.servlet) else {
         let stacks: Vec<&str> = run.pipeline.stacks.iter().map(|stack| stack.name.as_str()).collect();
         return Err(Finding::new(
@@ -63,6 +72,7 @@ pub(in crate::pipeline) async fn render_dockerfile(
     let input = DockerfileInput {
         application: run.application(),
         base: pinned,
+        layers: layout.layers(),
     };
     let (templates, rendering) = (parts.templates.clone(), stack.clone());
     // A template may loop for ever without writing anything; it must not hold the other builds up.
@@ -86,6 +96,7 @@ pub(in crate::pipeline) async fn render_dockerfile(
     }
     run.note(stack.title.clone());
     Ok(Prepared {
+        layout,
         dockerfile: Dockerfile {
             sha256: Digest::of(text.as_bytes()),
             labels: labels(&description, &info.labels),

@@ -1,0 +1,151 @@
+//! The build context: the Dockerfile, and the WAR unpacked in its layers, as one tar stream made while it is read.
+//!
+//! The same WAR gives the same bytes: entries sorted, one owner, fixed modes. The time of a file is derived from its
+//! content, because Tomcat's weak ETag is made of size and time: with one fixed time, a changed file of the same size
+//! would keep its ETag and browsers would show the old one.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
+use std::io::{self, BufReader, Read, Write};
+use std::path::{Path, PathBuf};
+
+use bytes::Bytes;
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+use zip::ZipArchive;
+
+use crate::dockerfile::{CONTEXT_DOCKERFILE, CONTEXT_LAYERS, WEBAPP};
+use crate::model::Layer;
+
+/// 1 January 2000, in seconds since 1970: the earliest time of a file.
+const EPOCH: u64 = 946_684_800;
+/// Times lie within twenty years from there, always in the past.
+const SPAN: u64 = 20 * 365 * 86_400;
+const BLOCK: usize = 256 << 10;
+
+/// Files by layer and path, with their place in the WAR.
+type Files = BTreeMap<Layer, BTreeMap<String, usize>>;
+
+/// The context as a stream; the WAR is unpacked on a blocking thread as the stream is taken.
+pub(super) fn stream(war: PathBuf, files: Files, dockerfile: String) -> ReceiverStream<io::Result<Bytes>> {
+    let (sender, receiver) = mpsc::channel(8);
+    tokio::task::spawn_blocking(move || {
+        let writer = Blocks {
+            sender: sender.clone(),
+            block: Vec::with_capacity(BLOCK),
+        };
+        if let Err(error) = pack(&war, &files, &dockerfile, writer)
+            && error.kind() != io::ErrorKind::BrokenPipe
+        {
+            // Without a receiver nobody wants to know.
+            let _ = sender.blocking_send(Err(error));
+        }
+    });
+    ReceiverStream::new(receiver)
+}
+
+fn pack(war: &Path, files: &Files, dockerfile: &str, out: Blocks) -> io::Result<()> {
+    let mut archive = ZipArchive::new(BufReader::with_capacity(1 << 20, File::open(war)?)).map_err(io::Error::other)?;
+    let mut tar = tar::Builder::new(out);
+    append(
+        &mut tar,
+        CONTEXT_DOCKERFILE,
+        dockerfile.len() as u64,
+        EPOCH,
+        dockerfile.as_bytes(),
+    )?;
+    for (layer, files) in files {
+        let root = format!("{CONTEXT_LAYERS}/{}/{WEBAPP}", layer.as_str());
+        for directory in directories(files) {
+            let mut header = header(tar::EntryType::Directory, 0o755, 0, EPOCH);
+            tar.append_data(&mut header, format!("{root}/{directory}"), io::empty())?;
+        }
+        for (name, index) in files {
+            let entry = archive.by_index(*index).map_err(io::Error::other)?;
+            let (size, time) = (entry.size(), EPOCH + u64::from(entry.crc32()) % SPAN);
+            let content = Exactly {
+                inner: entry,
+                left: size,
+            };
+            append(&mut tar, &format!("{root}/{name}"), size, time, content)?;
+        }
+    }
+    tar.into_inner()?.finish()
+}
+
+/// Every directory of these files, parents first: one that is only implied would get the time of the build.
+fn directories(files: &BTreeMap<String, usize>) -> BTreeSet<String> {
+    let mut all = BTreeSet::from([String::new()]);
+    for name in files.keys() {
+        all.extend(name.match_indices('/').map(|(at, _)| name[..=at].to_owned()));
+    }
+    all
+}
+
+fn header(kind: tar::EntryType, mode: u32, size: u64, time: u64) -> tar::Header {
+    let mut header = tar::Header::new_gnu();
+    header.set_entry_type(kind);
+    header.set_mode(mode);
+    header.set_uid(0);
+    header.set_gid(0);
+    header.set_mtime(time);
+    header.set_size(size);
+    header
+}
+
+fn append(tar: &mut tar::Builder<Blocks>, name: &str, size: u64, time: u64, content: impl Read) -> io::Result<()> {
+    tar.append_data(&mut header(tar::EntryType::Regular, 0o644, size, time), name, content)
+}
+
+/// A zip entry that unpacks to another size than it says would shift all that follows.
+struct Exactly<R> {
+    inner: R,
+    left: u64,
+}
+
+impl<R: Read> Read for Exactly<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.inner.read(buffer)?;
+        if read as u64 > self.left || (read == 0 && self.left > 0 && !buffer.is_empty()) {
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidData,
+                "an entry of the WAR has another size than it says",
+            ));
+        }
+        self.left -= read as u64;
+        Ok(read)
+    }
+}
+
+/// Writes into a channel, in blocks.
+struct Blocks {
+    sender: mpsc::Sender<io::Result<Bytes>>,
+    block: Vec<u8>,
+}
+
+impl Blocks {
+    fn send(&mut self) -> io::Result<()> {
+        let block = std::mem::replace(&mut self.block, Vec::with_capacity(BLOCK));
+        self.sender
+            .blocking_send(Ok(block.into()))
+            .map_err(|_| io::ErrorKind::BrokenPipe.into())
+    }
+
+    fn finish(mut self) -> io::Result<()> {
+        self.send()
+    }
+}
+
+impl Write for Blocks {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.block.extend_from_slice(bytes);
+        if self.block.len() >= BLOCK {
+            self.send()?;
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}

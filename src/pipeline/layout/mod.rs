@@ -1,0 +1,216 @@
+//! How the WAR is laid out in the image: its entries looked at before anything of it is unpacked, each in its layer.
+
+mod context;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::fs::File;
+use std::io::{self, BufReader};
+use std::path::{Path, PathBuf};
+
+use bytes::Bytes;
+use tokio_stream::wrappers::ReceiverStream;
+use zip::ZipArchive;
+
+use crate::model::{Finding, Layer};
+
+/// Entries of a WAR, files and directories.
+const ENTRIES: usize = 200_000;
+/// Bytes that a WAR may unpack to.
+const UNPACKED: u64 = 4 << 30;
+/// Longest path of an entry, in bytes.
+const LONGEST_PATH: usize = 4096;
+
+/// A WAR that may be unpacked, and where its files go.
+#[derive(Debug)]
+pub(super) struct Layout {
+    war: PathBuf,
+    files: BTreeMap<Layer, BTreeMap<String, usize>>,
+    bytes: BTreeMap<Layer, u64>,
+}
+
+impl Layout {
+    /// Looks at names and sizes in a WAR. `siblings` are the file names of jars that the same build made.
+    ///
+    /// # Errors
+    /// A finding: an entry that would leave its place, a link, two entries of one name, too much.
+    pub(super) fn survey(war: &Path, siblings: &BTreeSet<String>) -> io::Result<Result<Self, Finding>> {
+        let mut archive = ZipArchive::new(BufReader::new(File::open(war)?)).map_err(io::Error::other)?;
+        let mut layout = Self {
+            war: war.to_owned(),
+            files: BTreeMap::new(),
+            bytes: BTreeMap::new(),
+        };
+        if archive.len() > ENTRIES {
+            return Ok(Err(refuse("", "is one too many (200,000 are allowed)")));
+        }
+        let mut unpacked = 0_u64;
+        // By the name in lower case: where two differ in case alone, one of them is lost on many a developer's disk.
+        let mut names: HashMap<String, String> = HashMap::new();
+        for index in 0..archive.len() {
+            let entry = archive.by_index_raw(index).map_err(io::Error::other)?;
+            let Ok(name) = entry.name().map(|name| name.into_owned()) else {
+                let name = String::from_utf8_lossy(entry.name_raw()).into_owned();
+                return Ok(Err(refuse(&name, "has a name that is no text")));
+            };
+            if !stays_inside(&name) {
+                return Ok(Err(refuse(&name, "would leave the application's directory")));
+            }
+            if entry.is_symlink() {
+                return Ok(Err(refuse(&name, "is a symbolic link")));
+            }
+            unpacked = unpacked.saturating_add(entry.size());
+            if unpacked > UNPACKED {
+                return Ok(Err(refuse(&name, "makes it unpack to more than 4 GiB")));
+            }
+            if !entry.is_file() {
+                continue;
+            }
+            match names.insert(name.to_lowercase(), name.clone()) {
+                Some(other) if other == name => return Ok(Err(refuse(&name, "is there twice"))),
+                Some(other) => {
+                    let why = format!("differs from {other:?} in upper and lower case alone");
+                    return Ok(Err(refuse(&name, &why)));
+                }
+                None => {}
+            }
+            let layer = Layer::of(&name, siblings);
+            *layout.bytes.entry(layer).or_default() += entry.size();
+            layout.files.entry(layer).or_default().insert(name, index);
+        }
+        // Only now are all files known.
+        let under_a_file = names.values().find(|name| {
+            name.match_indices('/').any(|(at, _)| {
+                names
+                    .get(&name[..at].to_lowercase())
+                    .is_some_and(|file| *file == name[..at])
+            })
+        });
+        if let Some(name) = under_a_file {
+            return Ok(Err(refuse(name, "lies in a directory that is a file")));
+        }
+        Ok(Ok(layout))
+    }
+
+    /// The layers that have files, in their order.
+    pub(super) fn layers(&self) -> Vec<Layer> {
+        self.files.keys().copied().collect()
+    }
+
+    /// What is where, a line a layer.
+    pub(super) fn told(&self) -> impl Iterator<Item = String> + '_ {
+        self.files.iter().map(|(layer, files)| {
+            let bytes = self.bytes.get(layer).copied().unwrap_or_default();
+            format!("Layer {}: {} files, {bytes} bytes", layer.as_str(), files.len())
+        })
+    }
+
+    /// The build context as a stream; the WAR is unpacked on a blocking thread as the stream is taken.
+    pub(super) fn context(&self, dockerfile: &str) -> ReceiverStream<io::Result<Bytes>> {
+        context::stream(self.war.clone(), self.files.clone(), dockerfile.to_owned())
+    }
+}
+
+fn refuse(name: &str, why: &str) -> Finding {
+    Finding::new(
+        "war-entry",
+        format!("The WAR has an entry that {why}: {name:?}"),
+        "Look at the configuration of the plugin that packs the WAR.",
+    )
+}
+
+fn stays_inside(name: &str) -> bool {
+    let parts_are_plain = name
+        .strip_suffix('/')
+        .unwrap_or(name)
+        .split('/')
+        .all(|part| !part.is_empty() && part != "." && part != ".." && !part.contains(['\\', '\0']));
+    parts_are_plain && name.len() <= LONGEST_PATH
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use super::*;
+    use tokio_stream::StreamExt as _;
+    use zip::write::SimpleFileOptions;
+
+    fn war(entries: &[(&str, &str)], reverse: bool) -> tempfile::NamedTempFile {
+        let file = tempfile::NamedTempFile::new().expect("a file");
+        let mut zip = zip::ZipWriter::new(file.reopen().expect("the same file"));
+        let mut entries = entries.to_vec();
+        if reverse {
+            entries.reverse();
+        }
+        for (name, content) in entries {
+            zip.start_file(name, SimpleFileOptions::default()).expect("an entry");
+            zip.write_all(content.as_bytes()).expect("its content");
+        }
+        zip.finish().expect("a zip");
+        file
+    }
+
+    fn surveyed(war: &Path) -> Result<Layout, Finding> {
+        Layout::survey(war, &BTreeSet::new()).expect("read")
+    }
+
+    async fn context_of(war: &Path) -> Vec<u8> {
+        let mut stream = surveyed(war).expect("no finding").context("FROM scratch\n");
+        let mut bytes = Vec::new();
+        while let Some(block) = stream.next().await {
+            bytes.extend_from_slice(&block.expect("a block"));
+        }
+        bytes
+    }
+
+    #[tokio::test]
+    async fn the_order_in_the_war_does_not_matter_and_content_makes_the_time() {
+        let entries = [
+            ("WEB-INF/web.xml", "<web-app/>"),
+            ("index.html", "one"),
+            ("css/a/b.css", "x"),
+        ];
+        let first = context_of(war(&entries, false).path()).await;
+        assert_eq!(first, context_of(war(&entries, true).path()).await);
+
+        let times = |bytes: &[u8]| {
+            tar::Archive::new(bytes)
+                .entries()
+                .expect("a tar")
+                .map(|entry| {
+                    let entry = entry.expect("an entry");
+                    let path = entry.path().expect("a path").display().to_string();
+                    (path, entry.header().mtime().expect("a time"))
+                })
+                .collect::<BTreeMap<_, _>>()
+        };
+        let mut changed = entries;
+        changed[1].1 = "two";
+        let (before, after) = (times(&first), times(&context_of(war(&changed, false).path()).await));
+        assert_ne!(
+            before["layers/pages/ROOT/index.html"],
+            after["layers/pages/ROOT/index.html"]
+        );
+        let descriptor = "layers/resources/ROOT/WEB-INF/web.xml";
+        assert_eq!(before[descriptor], after[descriptor]);
+        assert!(
+            before.contains_key("layers/pages/ROOT/css/a/") && before.contains_key("layers/pages/ROOT/"),
+            "directories are entries of their own: {before:?}"
+        );
+    }
+
+    #[test]
+    fn entries_that_lead_out_or_hide_one_another_are_findings() {
+        for name in ["../evil", "a/../../evil", "/etc/passwd", "a//b", "a\\..\\b"] {
+            let finding = surveyed(war(&[(name, "x")], false).path()).expect_err(name);
+            assert_eq!(finding.rule, "war-entry");
+        }
+        for (two, why) in [
+            (["css/a.css", "CSS/a.css"], "in upper and lower case alone"),
+            (["a", "a/b"], "a directory that is a file"),
+        ] {
+            let finding = surveyed(war(&two.map(|name| (name, "x")), false).path()).expect_err(why);
+            assert!(finding.title.contains(why), "{}", finding.title);
+        }
+    }
+}

@@ -1,13 +1,14 @@
 //! A writer stores all deliveries that wait, in one transaction: a burst of hooks costs the database one commit for
 //! many, and a single hook is stored at once, because a writer waits for nobody.
 
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
 use sqlx::PgPool;
 use tokio::sync::{Mutex, mpsc, oneshot};
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use crate::model::DeliveryId;
 use crate::store::deliveries::{self, NewDelivery};
@@ -19,6 +20,9 @@ const WRITERS: usize = 2;
 const MOST: usize = 64;
 /// No more is added to a transaction that holds this many bytes of bodies.
 const MOST_BYTES: usize = 8 << 20;
+/// How long one try may take: a connection whose other end is gone without a word must not take up all the time that
+/// there is. What was stored although the try was given up is found by the next one.
+const TRY: Duration = Duration::from_secs(3);
 /// Pause between two tries to store.
 const PAUSE: Duration = Duration::from_millis(200);
 
@@ -63,8 +67,9 @@ impl Writer {
             let (pool, receiver, wake) = (pool.clone(), Arc::clone(&receiver), Arc::clone(&wake));
             tokio::spawn(async move {
                 while let Some(mut batch) = gather(&mut *receiver.lock().await).await {
+                    let mut told = false;
                     while !batch.is_empty() {
-                        if store(&pool, &mut batch).await {
+                        if store(&pool, &mut batch, &mut told).await {
                             wake();
                         }
                     }
@@ -87,8 +92,8 @@ impl Writer {
             Ok(Ok(id)) => Ok(id),
             Ok(Err(_)) | Err(_) => {
                 tracing::error!(
-                    "a webhook delivery is lost: the database could not be reached in time; the comparison with \
-                     GitLab's open merge requests will make up for it"
+                    "a webhook delivery was not stored in time and was answered with 503; a warning before this line \
+                     has the database's reason. The comparison with GitLab's open merge requests will make up for it"
                 );
                 Err(Late)
             }
@@ -110,51 +115,37 @@ async fn gather(receiver: &mut mpsc::UnboundedReceiver<Waiting>) -> Option<Vec<W
 }
 
 /// Stores and answers those that wait; `false` if none was stored. Whoever is not stored stays in `batch` until his
-/// time is up. A sender who went away before is no reason to forget what he sent.
-async fn store(pool: &PgPool, batch: &mut Vec<Waiting>) -> bool {
+/// time is up; `told` keeps it to one line in the log. A sender who went away before is no reason to forget what he sent.
+async fn store(pool: &PgPool, batch: &mut Vec<Waiting>, told: &mut bool) -> bool {
     let now = Instant::now();
     batch.retain(|waiting| waiting.received.deadline > now);
-    let Some(deadline) = batch.iter().map(|waiting| waiting.received.deadline).max() else {
-        return false;
-    };
-    match timeout_at(deadline, insert(pool, batch)).await {
-        Ok(Ok(ids)) => {
-            for (waiting, id) in batch.drain(..).zip(ids) {
-                // Nobody may be there any more.
-                let _ = waiting.answer.send(id);
-            }
-            true
-        }
-        // One that the database refuses must not keep the others out.
-        Ok(Err(StoreError::Database(error))) if batch.len() > 1 => {
-            tracing::warn!(%error, deliveries = batch.len(), "deliveries could not be stored together; now one by one");
-            one_by_one(pool, batch).await
-        }
-        Ok(Err(error)) => {
-            tracing::warn!(%error, "a delivery could not be stored; tried again");
-            sleep(PAUSE).await;
-            false
-        }
-        Err(_) => false,
-    }
-}
-
-async fn one_by_one(pool: &PgPool, batch: &mut Vec<Waiting>) -> bool {
-    let mut left = Vec::new();
     let before = batch.len();
-    for waiting in batch.drain(..) {
-        match insert(pool, std::slice::from_ref(&waiting)).await {
-            Ok(ids) => {
-                let _ = waiting.answer.send(ids[0]);
-            }
-            Err(error) => {
-                tracing::warn!(%error, delivery = %waiting.received.id, "a delivery could not be stored; tried again");
-                left.push(waiting);
-            }
+    if before == 0 {
+        return false;
+    }
+    let mut tried = insert(pool, batch).await;
+    if let Ok(ids) = &tried {
+        for (waiting, id) in batch.drain(..).zip(ids) {
+            // Nobody may be there any more.
+            let _ = waiting.answer.send(*id);
+        }
+        return true;
+    }
+    // One that the database refuses must not keep the others out.
+    let mut next = 0;
+    while before > 1 && next < batch.len() && matches!(tried, Err(StoreError::Database(_)) | Ok(_)) {
+        tried = insert(pool, &batch[next..=next]).await;
+        match &tried {
+            Ok(ids) => drop(batch.remove(next).answer.send(ids[0])),
+            Err(_) => next += 1,
         }
     }
-    *batch = left;
     if !batch.is_empty() {
+        if let Err(error) = &tried
+            && !std::mem::replace(told, true)
+        {
+            tracing::warn!(%error, deliveries = batch.len(), "deliveries could not be stored; tried until they are late");
+        }
         sleep(PAUSE).await;
     }
     batch.len() < before
@@ -171,5 +162,8 @@ async fn insert(pool: &PgPool, batch: &[Waiting]) -> Result<Vec<DeliveryId>> {
             body: &received.body,
         })
         .collect();
-    deliveries::insert(pool, &new).await
+    timeout(TRY, deliveries::insert(pool, &new)).await.unwrap_or_else(|_| {
+        let silence = format!("no answer within {TRY:?}");
+        Err(StoreError::Io(io::Error::new(io::ErrorKind::TimedOut, silence)))
+    })
 }

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{self, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use tokio::sync::mpsc;
@@ -24,10 +25,10 @@ const SPAN: u64 = 20 * 365 * 86_400;
 const BLOCK: usize = 256 << 10;
 
 /// Files by layer and path, with their place in the WAR.
-type Files = BTreeMap<Layer, BTreeMap<String, usize>>;
+pub(super) type Files = BTreeMap<Layer, BTreeMap<String, usize>>;
 
 /// The context as a stream; the WAR is unpacked on a blocking thread as the stream is taken.
-pub(super) fn stream(war: PathBuf, files: Files, dockerfile: String) -> ReceiverStream<io::Result<Bytes>> {
+pub(super) fn stream(war: PathBuf, files: Arc<Files>, dockerfile: String) -> ReceiverStream<io::Result<Bytes>> {
     let (sender, receiver) = mpsc::channel(8);
     tokio::task::spawn_blocking(move || {
         let writer = Blocks {

@@ -6,17 +6,18 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs::File;
 use std::io::{self, BufReader};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use tokio_stream::wrappers::ReceiverStream;
 use zip::ZipArchive;
 
+use self::context::Files;
+use crate::maven::WarLimits;
 use crate::model::{Finding, Layer};
 
-/// Entries of a WAR, files and directories.
-const ENTRIES: usize = 200_000;
-/// Bytes that a WAR may unpack to.
-const UNPACKED: u64 = 4 << 30;
+/// What to do about an entry that no source file explains.
+const PACKING: &str = "Look at the configuration of the plugin that packs the WAR.";
 /// Longest path of an entry, in bytes.
 const LONGEST_PATH: usize = 4096;
 
@@ -24,7 +25,7 @@ const LONGEST_PATH: usize = 4096;
 #[derive(Debug)]
 pub(super) struct Layout {
     war: PathBuf,
-    files: BTreeMap<Layer, BTreeMap<String, usize>>,
+    files: Arc<Files>,
     bytes: BTreeMap<Layer, u64>,
 }
 
@@ -35,13 +36,14 @@ impl Layout {
     /// A finding: an entry that would leave its place, a link, two entries of one name, too much.
     pub(super) fn survey(war: &Path, siblings: &BTreeSet<String>) -> io::Result<Result<Self, Finding>> {
         let mut archive = ZipArchive::new(BufReader::new(File::open(war)?)).map_err(io::Error::other)?;
-        let mut layout = Self {
-            war: war.to_owned(),
-            files: BTreeMap::new(),
-            bytes: BTreeMap::new(),
-        };
-        if archive.len() > ENTRIES {
-            return Ok(Err(refuse("", "is one too many (200,000 are allowed)")));
+        let (mut files, mut bytes) = (Files::new(), BTreeMap::new());
+        let limits = WarLimits::default();
+        if archive.len() > limits.entries {
+            return Ok(Err(Finding::new(
+                "war-entry",
+                format!("The WAR has {} entries; {} are allowed", archive.len(), limits.entries),
+                PACKING,
+            )));
         }
         let mut unpacked = 0_u64;
         // By the name in lower case: where two differ in case alone, one of them is lost on many a developer's disk.
@@ -59,8 +61,9 @@ impl Layout {
                 return Ok(Err(refuse(&name, "is a symbolic link")));
             }
             unpacked = unpacked.saturating_add(entry.size());
-            if unpacked > UNPACKED {
-                return Ok(Err(refuse(&name, "makes it unpack to more than 4 GiB")));
+            if unpacked > limits.unpacked {
+                let why = format!("makes it unpack to more than {} bytes", limits.unpacked);
+                return Ok(Err(refuse(&name, &why)));
             }
             if !entry.is_file() {
                 continue;
@@ -68,14 +71,17 @@ impl Layout {
             match names.insert(name.to_lowercase(), name.clone()) {
                 Some(other) if other == name => return Ok(Err(refuse(&name, "is there twice"))),
                 Some(other) => {
-                    let why = format!("differs from {other:?} in upper and lower case alone");
-                    return Ok(Err(refuse(&name, &why)));
+                    return Ok(Err(Finding::new(
+                        "war-entry",
+                        format!("Two files of the WAR differ in upper and lower case alone: {other:?} and {name:?}"),
+                        "Rename or remove one of them: where case does not count, as on many a desk, only one is left.",
+                    )));
                 }
                 None => {}
             }
             let layer = Layer::of(&name, siblings);
-            *layout.bytes.entry(layer).or_default() += entry.size();
-            layout.files.entry(layer).or_default().insert(name, index);
+            *bytes.entry(layer).or_default() += entry.size();
+            files.entry(layer).or_default().insert(name, index);
         }
         // Only now are all files known.
         let under_a_file = names.values().find(|name| {
@@ -88,7 +94,11 @@ impl Layout {
         if let Some(name) = under_a_file {
             return Ok(Err(refuse(name, "lies in a directory that is a file")));
         }
-        Ok(Ok(layout))
+        Ok(Ok(Self {
+            war: war.to_owned(),
+            files: Arc::new(files),
+            bytes,
+        }))
     }
 
     /// The layers that have files, in their order.
@@ -106,7 +116,7 @@ impl Layout {
 
     /// The build context as a stream; the WAR is unpacked on a blocking thread as the stream is taken.
     pub(super) fn context(&self, dockerfile: &str) -> ReceiverStream<io::Result<Bytes>> {
-        context::stream(self.war.clone(), self.files.clone(), dockerfile.to_owned())
+        context::stream(self.war.clone(), Arc::clone(&self.files), dockerfile.to_owned())
     }
 }
 
@@ -114,7 +124,7 @@ fn refuse(name: &str, why: &str) -> Finding {
     Finding::new(
         "war-entry",
         format!("The WAR has an entry that {why}: {name:?}"),
-        "Look at the configuration of the plugin that packs the WAR.",
+        PACKING,
     )
 }
 
@@ -206,7 +216,7 @@ mod tests {
             assert_eq!(finding.rule, "war-entry");
         }
         for (two, why) in [
-            (["css/a.css", "CSS/a.css"], "in upper and lower case alone"),
+            (["css/a.css", "CSS/a.css"], "upper and lower case alone"),
             (["a", "a/b"], "a directory that is a file"),
         ] {
             let finding = surveyed(war(&two.map(|name| (name, "x")), false).path()).expect_err(why);

@@ -5,7 +5,8 @@ connections for 10 s, each with its own Idempotency-Key. Every 202 is a delivery
 That as many rows are in the table is checked.
 
 pgbench: 8 clients for 10 s, each insert a transaction of its own, of the same 4,096 bytes into a table with a uuid key;
-pgbench's and Postgres' defaults otherwise (bodies compressed by pglz, where the service's table has lz4). Both with fsync, three times by turns; the median of the ratios.
+pgbench's and Postgres' defaults otherwise (bodies compressed by pglz, where the service's table has lz4). Both with
+fsync, three times by turns; the median of the ratios.
 """
 
 import json

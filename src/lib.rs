@@ -14,6 +14,7 @@ pub mod notify;
 pub mod pipeline;
 pub mod queue;
 pub mod store;
+pub mod tomcat;
 pub mod wake;
 pub mod web;
 pub mod webhook;

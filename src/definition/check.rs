@@ -8,7 +8,8 @@ use std::time::Duration;
 use super::files::Text;
 use super::load::Placed;
 use super::reader::{File, advice};
-use super::{Definitions, Glob, Limits, Pipeline, Problem, Stack, Tests};
+use super::{Boot, Definitions, Glob, Limits, Pipeline, Problem, Service, Stack, Tests};
+use crate::model::ContextPath;
 
 /// Limits of which each may be missing.
 #[derive(Debug, Default)]
@@ -23,6 +24,16 @@ pub(super) struct Overrides {
     pub(super) output_files: Option<u32>,
 }
 
+/// A boot check of which each part may be missing.
+#[derive(Debug, Default)]
+pub(super) struct BootOverrides {
+    pub(super) check: Option<bool>,
+    pub(super) path: Option<String>,
+    pub(super) memory: Option<u64>,
+    pub(super) time: Option<Duration>,
+    pub(super) environment: BTreeMap<String, String>,
+}
+
 /// A pipeline as its file states it, its stacks still names.
 #[derive(Debug)]
 pub(super) struct StatedPipeline {
@@ -34,6 +45,9 @@ pub(super) struct StatedPipeline {
     pub(super) war: Option<Glob>,
     pub(super) limits: Overrides,
     pub(super) tests_required: Option<bool>,
+    pub(super) context_path: ContextPath,
+    pub(super) boot: BootOverrides,
+    pub(super) services: Vec<Service>,
 }
 
 /// Puts stacks into pipelines. What cannot be put together is reported in its file and left out.
@@ -85,6 +99,7 @@ pub(super) fn resolve(
             continue;
         };
         let (limits, tests) = (pipeline.limits.over(&first.limits), first.tests);
+        let boot = pipeline.boot.over(&first.boot);
         pipelines.insert(
             pipeline.name.clone(),
             Pipeline {
@@ -97,6 +112,9 @@ pub(super) fn resolve(
                 tests: Tests {
                     required: pipeline.tests_required.unwrap_or(tests.required),
                 },
+                context_path: pipeline.context_path,
+                boot,
+                services: pipeline.services,
                 stacks: candidates,
             },
         );
@@ -179,10 +197,26 @@ fn differences(a: &Stack, b: &Stack) -> Vec<&'static str> {
         ("limits.output", l.output != m.output),
         ("limits.output_files", l.output_files != m.output_files),
         ("tests.required", a.tests != b.tests),
+        ("boot", a.boot != b.boot),
     ]
     .into_iter()
     .filter_map(|(key, differs)| differs.then_some(key))
     .collect()
+}
+
+impl BootOverrides {
+    /// This boot check, the rest from the stack; variables of both, this one's first.
+    fn over(self, stack: &Boot) -> Boot {
+        let mut environment = stack.environment.clone();
+        environment.extend(self.environment);
+        Boot {
+            check: self.check.unwrap_or(stack.check),
+            path: self.path.unwrap_or_else(|| stack.path.clone()),
+            memory: self.memory.unwrap_or(stack.memory),
+            time: self.time.unwrap_or(stack.time),
+            environment,
+        }
+    }
 }
 
 impl Overrides {

@@ -1,10 +1,11 @@
 //! From the files to [`Definitions`]: each file by itself here, what needs several of them in `check`.
 
 use std::collections::BTreeSet;
-use std::ops::Range;
+use std::ops::{Range, RangeInclusive};
 use std::path::Path;
 use std::time::Duration;
 
+use super::boot::{read_boot, read_boot_overrides, read_services};
 use super::check::{Overrides, StatedPipeline, resolve};
 use super::files::{Found, Text};
 use super::reader::{File, Reader, advice};
@@ -12,7 +13,7 @@ use super::value::{Checked, Value, boolean, integer, line, list, number, one_of,
 use super::{
     Builder, DefinitionErrors, Definitions, Glob, ImageName, Limits, Runtime, Stack, Tests, parse_bytes, parse_duration,
 };
-use crate::model::ServletApi;
+use crate::model::{ContextPath, ServletApi};
 
 impl Definitions {
     /// Reads all files of `directory` (`*.toml` and `stacks/*.toml`), or the shipped ones where none is configured.
@@ -82,6 +83,7 @@ fn read_stack(file: &File<'_>, text: &Text, templates: &BTreeSet<String>) -> Opt
         table.finish();
         Some(Tests { required: required? })
     });
+    let boot = top.required_table("boot").and_then(read_boot);
     top.finish();
     Some(Stack {
         name: text.name.clone(),
@@ -91,6 +93,7 @@ fn read_stack(file: &File<'_>, text: &Text, templates: &BTreeSet<String>) -> Opt
         runtime: runtime?,
         limits: limits?,
         tests: tests?,
+        boot: boot?,
     })
 }
 
@@ -129,6 +132,9 @@ fn read_runtime(mut table: Reader<'_, '_>, templates: &BTreeSet<String>) -> Opti
     });
     let ports = table.required("ports", some(integer(1..=u16::MAX)));
     let log_directory = table.required("log_directory", absolute_path);
+    let config_directory = table.required("config_directory", absolute_path);
+    let time_zone = table.required("time_zone", time_zone);
+    let drain = table.required("drain", time(1..=600));
     let user = table.required("user", integer(1..=u32::MAX - 1));
     let java_options = table.optional("java_options", list(flag)).unwrap_or_default();
     table.finish();
@@ -137,6 +143,9 @@ fn read_runtime(mut table: Reader<'_, '_>, templates: &BTreeSet<String>) -> Opti
         template: template?,
         ports: ports?,
         log_directory: log_directory?,
+        config_directory: config_directory?,
+        time_zone: time_zone?,
+        drain: drain?,
         user: user?,
         java_options,
     })
@@ -197,6 +206,9 @@ fn read_pipeline(file: &File<'_>, text: &Text) -> Option<StatedPipeline> {
         table.finish();
         required
     });
+    let context_path = top.optional("context_path", parsed(str::parse::<ContextPath>));
+    let boot = top.optional_table("boot").map(read_boot_overrides).unwrap_or_default();
+    let services = read_services(&mut top);
     top.finish();
     Some(StatedPipeline {
         name: text.name.clone(),
@@ -207,6 +219,9 @@ fn read_pipeline(file: &File<'_>, text: &Text) -> Option<StatedPipeline> {
         war,
         limits,
         tests_required: required,
+        context_path: context_path.unwrap_or_default(),
+        boot,
+        services,
     })
 }
 
@@ -226,7 +241,7 @@ impl Overrides {
     }
 }
 
-fn size(least: u64) -> impl Fn(&Value<'_>) -> Checked<u64> {
+pub(super) fn size(least: u64) -> impl Fn(&Value<'_>) -> Checked<u64> {
     move |value| match parsed(parse_bytes)(value)? {
         small if small < least => wrong(value, format!("must be at least \"{}KiB\"", least >> 10)),
         bytes => Ok(bytes),
@@ -246,7 +261,7 @@ fn flag(value: &Value<'_>) -> Checked<String> {
     }
 }
 
-fn variable(name: &str, value: &Value<'_>, reserved: Option<&'static str>) -> Checked<String> {
+pub(super) fn variable(name: &str, value: &Value<'_>, reserved: Option<&'static str>) -> Checked<String> {
     let good = !name.is_empty() && !name.starts_with(|c: char| c.is_ascii_digit());
     if !good || !name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') {
         return wrong(value, format!("{name:?} is no name of a variable"));
@@ -279,6 +294,37 @@ fn absolute_path(value: &Value<'_>) -> Checked<String> {
         false => wrong(
             value,
             format!("{path:?} is no absolute path of letters, digits, '.', '_', '-', like \"/var/log/tomcat\""),
+        ),
+    }
+}
+
+/// A length of time within these seconds.
+pub(super) fn time(seconds: RangeInclusive<u64>) -> impl Fn(&Value<'_>) -> Checked<Duration> {
+    move |value| {
+        let time = parsed(parse_duration)(value)?;
+        let (least, most) = (
+            Duration::from_secs(*seconds.start()),
+            Duration::from_secs(*seconds.end()),
+        );
+        match (least..=most).contains(&time) {
+            true => Ok(time),
+            false => wrong(
+                value,
+                format!("must be from \"{}s\" to \"{}s\"", seconds.start(), seconds.end()),
+            ),
+        }
+    }
+}
+
+/// A name of the time zone database, whose list is the JDK's.
+fn time_zone(value: &Value<'_>) -> Checked<String> {
+    let name = line(value)?;
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/_+-".contains(c);
+    match name.starts_with(|c: char| c.is_ascii_alphabetic()) && name.chars().all(plain) {
+        true => Ok(name),
+        false => wrong(
+            value,
+            format!("{name:?} is no time zone like \"UTC\" or \"Europe/Oslo\""),
         ),
     }
 }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::glob::Specificity;
-use super::{Builder, Glob, Limits, Stack, Tests};
-use crate::model::{Digest, ProjectPath, ServletApi};
+use super::{Boot, Builder, Glob, Limits, Service, Stack, Tests};
+use crate::model::{ContextPath, Digest, ProjectPath, ServletApi};
 
 /// A pipeline with everything that it refers to, read from `<name>.toml` and its stacks.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -27,6 +27,12 @@ pub struct Pipeline {
     pub limits: Limits,
     /// The stacks' rule with this pipeline's override.
     pub tests: Tests,
+    /// Where the application is in its server.
+    pub context_path: ContextPath,
+    /// The stacks' boot check with this pipeline's overrides.
+    pub boot: Boot,
+    /// What tests and boot check may talk to.
+    pub services: Vec<Service>,
 }
 
 impl Pipeline {

@@ -142,6 +142,39 @@ impl<'f, 't> Reader<'f, 't> {
         }
     }
 
+    /// The tables of a list `[[key]]`; none when it is left out.
+    pub(super) fn tables(&mut self, key: &str) -> Vec<Reader<'f, 't>> {
+        self.known.push(key.to_owned());
+        let Some(value) = self.table.get(key) else {
+            return Vec::new();
+        };
+        let complain = |span, found: &DeValue<'_>| {
+            let full = self.full(key);
+            self.file.report(
+                Some(span),
+                format!("{full}: expected tables [[{full}]], not {}", kind(found)),
+            );
+        };
+        let DeValue::Array(values) = value.get_ref() else {
+            complain(value.span(), value.get_ref());
+            return Vec::new();
+        };
+        let mut tables = Vec::new();
+        for value in values.iter() {
+            match value.get_ref() {
+                DeValue::Table(table) => tables.push(Reader {
+                    file: self.file,
+                    table,
+                    name: self.full(key),
+                    span: value.span(),
+                    known: Vec::new(),
+                }),
+                other => complain(value.span(), other),
+            }
+        }
+        tables
+    }
+
     /// All keys of this table with their values, for a table whose keys are free.
     pub(super) fn entries<T>(&mut self, check: impl Fn(&str, &Value<'_>) -> Checked<T>) -> Vec<(String, T)> {
         let mut entries = Vec::new();

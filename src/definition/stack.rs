@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde::{Serialize, Serializer};
 
-use super::ImageName;
+use super::{Boot, ImageName};
 use crate::model::ServletApi;
 
 /// A standard of the house, read from `stacks/<name>.toml`.
@@ -27,6 +27,8 @@ pub struct Stack {
     pub limits: Limits,
     /// What is asked of the tests.
     pub tests: Tests,
+    /// How an image is tried.
+    pub boot: Boot,
 }
 
 /// The container in which tests and packaging run.
@@ -55,6 +57,13 @@ pub struct Runtime {
     pub ports: Vec<u16>,
     /// Absolute path of the directory for logs.
     pub log_directory: String,
+    /// Absolute path of the directory in which configuration is mounted.
+    pub config_directory: String,
+    /// Name of the time zone, for example `UTC`.
+    pub time_zone: String,
+    /// How long requests in flight may take after SIGTERM; in seconds where it is serialised.
+    #[serde(serialize_with = "seconds")]
+    pub drain: Duration,
     /// Numeric user, never 0.
     pub user: u32,
     /// CATALINA_OPTS, one flag each, without white space inside.
@@ -126,6 +135,6 @@ impl Builder {
     }
 }
 
-fn seconds<S: Serializer>(time: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+pub(super) fn seconds<S: Serializer>(time: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_u64(time.as_secs())
 }

@@ -34,6 +34,8 @@ pub struct Description {
     pub tests: TestCounts,
     /// The web application.
     pub war: WarOrigin,
+    /// Was it started once before it was pushed?
+    pub boot_check: bool,
     /// What the image stands on.
     pub base: BaseImage,
     /// The Dockerfile, whole.

@@ -76,6 +76,7 @@ const TESTS_FAILED: &str = "dev.seaworthy.tests.failed";
 const TESTS_ERRORS: &str = "dev.seaworthy.tests.errors";
 const TESTS_SKIPPED: &str = "dev.seaworthy.tests.skipped";
 const WAR_PATH: &str = "dev.seaworthy.war.path";
+const BOOT_CHECK: &str = "dev.seaworthy.boot-check";
 const WAR_SHA256: &str = "dev.seaworthy.war.sha256";
 
 /// The labels of an image. `inherited` are the base's: a label cannot be taken away, so the keys of the specification
@@ -88,7 +89,7 @@ pub fn labels(description: &Description, inherited: &BTreeMap<String, String>) -
         .collect();
     let mr = &description.merge_request;
     let tests = description.tests;
-    let values: [(&str, String); 33] = [
+    let values: [(&str, String); 34] = [
         (SCHEMA, SCHEMA_VERSION.to_owned()),
         (TITLE, description.application.clone()),
         (VERSION, description.version.clone()),
@@ -122,6 +123,7 @@ pub fn labels(description: &Description, inherited: &BTreeMap<String, String>) -
         (TESTS_SKIPPED, tests.skipped.to_string()),
         (WAR_PATH, description.war.path.clone()),
         (WAR_SHA256, description.war.sha256.to_string()),
+        (BOOT_CHECK, if description.boot_check { "on" } else { "off" }.to_owned()),
     ];
     labels.extend(values.map(|(key, value)| (key.to_owned(), value)));
     embed(DOCKERFILE, &description.dockerfile, &mut labels);
@@ -176,6 +178,8 @@ pub fn describe(labels: &BTreeMap<String, String>) -> Result<Description, Descri
             path: text(labels, WAR_PATH)?,
             sha256: parse(labels, WAR_SHA256)?,
         },
+        // Images of before the check was there were not checked.
+        boot_check: labels.get(BOOT_CHECK).is_some_and(|value| value == "on"),
         base: BaseImage {
             name: text(labels, BASE_NAME)?,
             digest: parse(labels, BASE_DIGEST)?,

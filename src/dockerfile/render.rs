@@ -2,6 +2,9 @@
 
 use serde_json::json;
 
+use std::collections::BTreeSet;
+
+use super::templates::HouseFile;
 use super::{RenderError, Templates};
 use crate::definition::{Definitions, Stack};
 use crate::model::{Digest, Invalid, Layer, Reference};
@@ -9,11 +12,11 @@ use crate::model::{Digest, Invalid, Layer, Reference};
 /// Directory of the build context with one directory a layer, and in each the application's directory.
 pub const CONTEXT_LAYERS: &str = "layers";
 
-/// The application's directory, below Tomcat's `webapps`: one web application, at `/`.
-pub const WEBAPP: &str = "ROOT";
-
-/// File of the build context with the Dockerfile itself.
+/// File of the build context with the Dockerfile itself, for the builder.
 pub const CONTEXT_DOCKERFILE: &str = "Dockerfile";
+
+/// Directory of the build context with the files of the house, at the paths that they have in the image.
+pub const CONTEXT_HOUSE: &str = "house";
 
 /// Where the Dockerfile lies in the image.
 pub const IMAGE_DOCKERFILE: &str = "/usr/share/seaworthy/Dockerfile";
@@ -27,6 +30,19 @@ pub struct DockerfileInput {
     pub base: PinnedBase,
     /// The layers that are not empty, in their order.
     pub layers: Vec<Layer>,
+    /// The application's directory below Tomcat's `webapps`, in each of the layers.
+    pub webapp: String,
+    /// What the health check asks for: a path of the server.
+    pub health_path: String,
+}
+
+/// What is made from a template.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rendered {
+    /// The Dockerfile.
+    pub text: String,
+    /// The files of the house, the Dockerfile among them, by their paths.
+    pub files: Vec<HouseFile>,
 }
 
 /// The name of a base image that cannot mean another one tomorrow: `repository:tag@sha256:…`.
@@ -55,11 +71,11 @@ impl PinnedBase {
     }
 }
 
-/// The Dockerfile of this application on this stack.
+/// The Dockerfile of this application on this stack, with the files that it copies besides the application.
 ///
 /// # Errors
 /// A value that is refused, or a template that is wrong for these values.
-pub fn render(templates: &Templates, stack: &Stack, input: &DockerfileInput) -> Result<String, RenderError> {
+pub fn render(templates: &Templates, stack: &Stack, input: &DockerfileInput) -> Result<Rendered, RenderError> {
     let runtime = &stack.runtime;
     let values = json!({
         "application": input.application,
@@ -69,12 +85,38 @@ pub fn render(templates: &Templates, stack: &Stack, input: &DockerfileInput) -> 
         "ports": runtime.ports,
         "http_port": runtime.ports.first(),
         "log_directory": runtime.log_directory,
+        "config_directory": runtime.config_directory,
+        "touched": with_parents([&runtime.log_directory, &runtime.config_directory]),
+        "time_zone": runtime.time_zone,
+        "drain_ms": u64::try_from(runtime.drain.as_millis()).unwrap_or(u64::MAX),
+        "health_path": input.health_path,
+        "house": CONTEXT_HOUSE,
         "user": runtime.user,
         "java_options": runtime.java_options,
         "layers": input.layers.iter().map(|layer| format!("{CONTEXT_LAYERS}/{}", layer.as_str())).collect::<Vec<_>>(),
-        "webapp": WEBAPP,
+        "webapp": input.webapp,
     });
-    templates.fill(&runtime.template, &values)
+    let text = templates.fill(&runtime.template, &values)?;
+    let mut files = templates.files(&runtime.template, &values)?;
+    files.push(HouseFile {
+        path: IMAGE_DOCKERFILE.trim_start_matches('/').to_owned(),
+        text: text.clone(),
+    });
+    files.sort_by(|a, b| a.path.cmp(&b.path));
+    Ok(Rendered { text, files })
+}
+
+/// These directories and all above them but the root.
+fn with_parents<'a>(directories: impl IntoIterator<Item = &'a String>) -> BTreeSet<&'a str> {
+    directories
+        .into_iter()
+        .flat_map(|path| {
+            path.match_indices('/')
+                .skip(1)
+                .map(|(at, _)| &path[..at])
+                .chain([path.as_str()])
+        })
+        .collect()
 }
 
 impl Templates {
@@ -105,6 +147,8 @@ impl Templates {
                             application: "application".to_owned(),
                             base,
                             layers: vec![Layer::Libraries, Layer::Classes],
+                            webapp: "ROOT".to_owned(),
+                            health_path: "/".to_owned(),
                         },
                     )
                 });

@@ -31,6 +31,22 @@ pub struct Templates {
     origins: BTreeMap<String, String>,
 }
 
+/// A file of the house in the image, as a template's directory has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HouseFile {
+    /// Its path in the image, without the leading `/`.
+    pub path: String,
+    /// Its content.
+    pub text: String,
+}
+
+impl HouseFile {
+    /// Is it a program? A script says so in its first line.
+    pub fn is_program(&self) -> bool {
+        self.text.starts_with("#!")
+    }
+}
+
 /// A template or a value that makes no Dockerfile.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{origin}: {reason}")]
@@ -57,7 +73,7 @@ impl Templates {
             texts.insert(name.to_string(), String::from_utf8_lossy(&file.data).into_owned());
         }
         if let Some(directory) = directory {
-            for (name, path, text) in read(directory)? {
+            for (name, path, text) in read(directory, "")? {
                 origins.insert(name.clone(), path);
                 texts.insert(name, text);
             }
@@ -92,14 +108,40 @@ impl Templates {
         self.origins
             .keys()
             .filter_map(|name| name.strip_suffix(ENDING))
+            .filter(|name| !name.contains('/'))
             .map(str::to_owned)
             .collect()
     }
 
     /// Renders one template over a context that is an object of texts, numbers, booleans, and lists of them.
     pub(super) fn fill(&self, name: &str, values: &serde_json::Value) -> Result<String, RenderError> {
-        let file = format!("{name}{ENDING}");
-        let origin = self.origins.get(&file).cloned().unwrap_or_else(|| file.clone());
+        let (origin, text) = self.text_of(&format!("{name}{ENDING}"), values)?;
+        check_text(&text).map_err(|reason| RenderError { origin, reason })?;
+        Ok(text)
+    }
+
+    /// Renders the files of the directory that is named like a template, in the order of their paths.
+    pub(super) fn files(&self, name: &str, values: &serde_json::Value) -> Result<Vec<HouseFile>, RenderError> {
+        let mut files = Vec::new();
+        for file in self.origins.keys() {
+            let Some(path) = file
+                .strip_prefix(name)
+                .and_then(|rest| rest.strip_prefix('/'))
+                .and_then(|rest| rest.strip_suffix(".tera"))
+            else {
+                continue;
+            };
+            files.push(HouseFile {
+                path: path.to_owned(),
+                text: self.text_of(file, values)?.1,
+            });
+        }
+        Ok(files)
+    }
+
+    /// One template rendered, and where it came from.
+    fn text_of(&self, file: &str, values: &serde_json::Value) -> Result<(String, String), RenderError> {
+        let origin = self.origins.get(file).cloned().unwrap_or_else(|| file.to_owned());
         let fail = |reason: String| RenderError {
             origin: origin.clone(),
             reason,
@@ -108,11 +150,10 @@ impl Templates {
         let context = tera::Context::from_serialize(values).map_err(|error| fail(chain(&error)))?;
         let mut out = Capped::new(LIMIT);
         self.tera
-            .render_to(&file, &context, &mut out)
+            .render_to(file, &context, &mut out)
             .map_err(|error| fail(chain(&error)))?;
         let text = String::from_utf8(out.into_bytes()).map_err(|error| fail(error.to_string()))?;
-        check_text(&text).map_err(fail)?;
-        Ok(text)
+        Ok((origin, text))
     }
 }
 
@@ -140,7 +181,8 @@ fn check_text(text: &str) -> Result<(), String> {
     Ok(())
 }
 
-fn read(directory: &Path) -> Result<Vec<(String, String, String)>, RenderError> {
+/// The templates of a directory and those below it: name, path, text.
+fn read(directory: &Path, prefix: &str) -> Result<Vec<(String, String, String)>, RenderError> {
     let fail = |path: &Path, error: std::io::Error| RenderError {
         origin: path.display().to_string(),
         reason: format!("cannot be read: {error}"),
@@ -151,11 +193,18 @@ fn read(directory: &Path) -> Result<Vec<(String, String, String)>, RenderError> 
         let Some(name) = path.file_name().and_then(|name| name.to_str()) else {
             continue;
         };
-        if name.starts_with('.') || !name.ends_with(".tera") {
+        if name.starts_with('.') {
+            continue;
+        }
+        if path.is_dir() {
+            files.extend(read(&path, &format!("{prefix}{name}/"))?);
+            continue;
+        }
+        if !name.ends_with(".tera") {
             continue;
         }
         let text = std::fs::read_to_string(&path).map_err(|error| fail(&path, error))?;
-        files.push((name.to_owned(), path.display().to_string(), text));
+        files.push((format!("{prefix}{name}"), path.display().to_string(), text));
     }
     Ok(files)
 }

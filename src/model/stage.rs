@@ -21,18 +21,21 @@ pub enum Stage {
     Dockerfile,
     /// Build the image.
     Image,
+    /// Start it once, as it would run.
+    Boot,
     /// Push it to the QA registry and read the digest back.
     Push,
 }
 
 impl Stage {
     /// All stages in the order of the road.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Checkout,
         Self::UnitTest,
         Self::Package,
         Self::Dockerfile,
         Self::Image,
+        Self::Boot,
         Self::Push,
     ];
 
@@ -44,6 +47,7 @@ impl Stage {
             Self::Package => "package",
             Self::Dockerfile => "dockerfile",
             Self::Image => "image",
+            Self::Boot => "boot",
             Self::Push => "push",
         }
     }
@@ -56,6 +60,7 @@ impl Stage {
             Self::Package => "Package",
             Self::Dockerfile => "Dockerfile",
             Self::Image => "Image",
+            Self::Boot => "Boot check",
             Self::Push => "Push",
         }
     }
@@ -76,7 +81,7 @@ impl FromStr for Stage {
             .ok_or_else(|| Invalid {
                 what: "stage",
                 value: s.to_owned(),
-                expected: "checkout, unit_test, package, dockerfile, image or push",
+                expected: "checkout, unit_test, package, dockerfile, image, boot or push",
             })
     }
 }

@@ -8,8 +8,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-use super::{Run, StageError, build_container};
-use crate::clients::engine::{BuildContainer, EngineError, Exit};
+use super::{Run, StageError, build_container, services};
+use crate::clients::engine::{BuildContainer, EngineError, Exit, Program};
 use crate::maven::{Console, Ended, Event};
 use crate::model::Stage;
 
@@ -17,6 +17,8 @@ use crate::model::Stage;
 pub(super) struct MavenRun {
     /// Where it works.
     pub container: Arc<BuildContainer>,
+    /// What its tests may talk to.
+    services: Vec<Program>,
     console: Arc<Mutex<Console>>,
     stage: Arc<Mutex<Stage>>,
     packaging: Option<oneshot::Receiver<()>>,
@@ -25,7 +27,7 @@ pub(super) struct MavenRun {
 
 impl MavenRun {
     /// Starts Maven.
-    pub fn start(run: &Run, container: BuildContainer, source: &std::path::Path) -> Self {
+    pub fn start(run: &Run, container: BuildContainer, services: Vec<Program>, source: &std::path::Path) -> Self {
         let container = Arc::new(container);
         let console = Arc::new(Mutex::new(Console::in_directory(build_container::SOURCE)));
         let stage = Arc::new(Mutex::new(Stage::UnitTest));
@@ -52,6 +54,7 @@ impl MavenRun {
         };
         Self {
             container,
+            services,
             console,
             stage,
             packaging: Some(packaging),
@@ -83,6 +86,11 @@ impl MavenRun {
             Exit::DiskLimit => Ended::DiskLimit { bytes: limits.disk },
             Exit::Cancelled => return Err(StageError::Stopped),
         })
+    }
+
+    /// Removes what the tests talked to.
+    pub async fn end_services(&mut self) -> Result<(), StageError> {
+        services::end(std::mem::take(&mut self.services)).await
     }
 
     /// What Maven printed so far, understood.

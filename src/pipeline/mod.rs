@@ -13,6 +13,7 @@ mod error;
 mod layout;
 mod maven_run;
 mod parts;
+mod services;
 mod stages;
 mod workspace;
 
@@ -23,7 +24,7 @@ pub use parts::Parts;
 pub use workspace::Workspaces;
 
 use crate::model::Stage;
-use stages::{build_image, checkout, package, push_image, render_dockerfile, unit_test};
+use stages::{boot_check, build_image, checkout, package, push_image, render_dockerfile, unit_test};
 
 /// The road of a merge request.
 ///
@@ -38,7 +39,7 @@ pub async fn run(run: &Run) -> Result<Product, StageError> {
         .stage(Stage::Dockerfile, render_dockerfile(run, &source, &packed))
         .await?;
     let built = run.stage(Stage::Image, build_image(run, &dockerfile)).await?;
-    // Here will stand the boot check of the image.
+    run.stage(Stage::Boot, boot_check(run, &built, &dockerfile)).await?;
     let pushed = run.stage(Stage::Push, push_image(run, &built, &dockerfile)).await?;
     Ok(Product::new(run, packed, dockerfile, built, pushed))
 }

@@ -10,8 +10,7 @@ use std::io;
 use std::sync::atomic::AtomicU64;
 
 use bollard::models::{
-    ContainerCreateBody, HostConfig, HostConfigLogConfig, Mount, MountType, NetworkCreateRequest, ResourcesUlimits,
-    VolumeCreateRequest,
+    ContainerCreateBody, HostConfig, HostConfigLogConfig, Mount, MountType, ResourcesUlimits, VolumeCreateRequest,
 };
 use bollard::query_parameters::{
     CreateContainerOptionsBuilder, DownloadFromContainerOptionsBuilder, InspectContainerOptions,
@@ -124,22 +123,7 @@ impl Engine {
                 .await
                 .map_err(|e| self.error("creating a cache volume", e))?;
         }
-        let name = format!(
-            "seaworthy-{}-{}-{}",
-            owner.build,
-            owner.attempt,
-            uuid::Uuid::new_v4().simple()
-        );
-        let request = NetworkCreateRequest {
-            name: name.clone(),
-            driver: Some("bridge".to_owned()),
-            labels: Some(labels_of(owner)),
-            ..Default::default()
-        };
-        docker
-            .create_network(request)
-            .await
-            .map_err(|e| self.error("creating the build network", e))?;
+        let name = self.create_network(owner).await?;
         let container = BuildContainer {
             engine: self.clone(),
             id: name.clone(),
@@ -164,6 +148,11 @@ impl BuildContainer {
     /// Its name on the engine.
     pub fn name(&self) -> &str {
         &self.id
+    }
+
+    /// The network that it is on.
+    pub fn network(&self) -> &str {
+        &self.network
     }
 
     async fn create_and_start(&self, owner: &Owner) -> Result<(), EngineError> {

@@ -23,6 +23,8 @@ pub struct ImageInfo {
     pub env: Vec<String>,
     /// Instructions that run in every image built on it: a base must have none.
     pub on_build: Vec<String>,
+    /// Has it a health check?
+    pub has_health_check: bool,
     /// Its labels.
     pub labels: BTreeMap<String, String>,
     /// Its working directory; may be empty.
@@ -117,6 +119,11 @@ impl Engine {
             user: config.user.unwrap_or_default(),
             env: config.env.unwrap_or_default(),
             on_build: config.on_build.unwrap_or_default(),
+            // `["NONE"]` takes away what a base had.
+            has_health_check: config
+                .healthcheck
+                .and_then(|health| health.test)
+                .is_some_and(|test| test.first().is_some_and(|kind| kind != "NONE")),
             labels: labels.into_iter().collect(),
             working_dir: config.working_dir.unwrap_or_default(),
             repo_digests: seen.repo_digests.unwrap_or_default(),

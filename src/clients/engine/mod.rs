@@ -8,6 +8,8 @@
 //! |---|---|
 //! | `container` | a locked-down container with its own network, and its end |
 //! | `exec` | one command in it: output, deadline, limits, cancel |
+//! | `program` | an image's own program, started beside a build |
+//! | `network` | on which a build's containers find each other |
 //! | `pack`, `unpack` | files in and files out, guarded |
 //! | `image`, `build`, `push` | images: looked up, pulled, built, pushed |
 //! | `narrate`, `progress` | the engine's chatter as few readable lines |
@@ -19,9 +21,11 @@ mod error;
 mod exec;
 mod image;
 mod narrate;
+mod network;
 mod output;
 mod pack;
 mod pipe;
+mod program;
 mod progress;
 mod push;
 mod sweep;
@@ -46,6 +50,7 @@ pub use exec::{Command, Exit};
 pub use image::ImageInfo;
 pub use output::{Line, Stream};
 pub use pack::{TarStream, tar_directory};
+pub use program::{Program, ProgramSpec, ProgramState};
 pub use sweep::{Leftover, LeftoverKind};
 pub use unpack::{FilesError, Guards, Harvest};
 

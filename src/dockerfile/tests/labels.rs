@@ -140,6 +140,7 @@ fn example(dockerfile: &str) -> Description {
             path: "target/basket.war".to_owned(),
             sha256: Digest::of(b"war"),
         },
+        boot_check: true,
         base: BaseImage {
             name: "docker.io/library/tomcat:10.1-jdk17-temurin".to_owned(),
             digest: Digest::of(b"base"),

@@ -63,7 +63,13 @@ fn input(application: &str) -> DockerfileInput {
         application: application.to_owned(),
         base,
         layers: vec![Layer::Libraries, Layer::Classes],
+        webapp: "ROOT".to_owned(),
+        health_path: "/".to_owned(),
     }
+}
+
+fn dockerfile(templates: &Templates, stack: &Stack, application: &str) -> Result<String, RenderError> {
+    render(templates, stack, &input(application)).map(|rendered| rendered.text)
 }
 
 fn names(text: &str) -> Vec<String> {
@@ -73,7 +79,7 @@ fn names(text: &str) -> Vec<String> {
 #[test]
 fn the_shipped_dockerfile_is_the_one_that_was_meant() {
     let (templates, stack) = shipped();
-    let text = render(&templates, &stack, &input("basket")).expect("a Dockerfile");
+    let text = dockerfile(&templates, &stack, "basket").expect("a Dockerfile");
     assert!(text.starts_with("# Made by Seaworthy"), "{text}");
     assert_eq!(
         names(&text),
@@ -89,6 +95,7 @@ fn the_shipped_dockerfile_is_the_one_that_was_meant() {
             "USER",
             "EXPOSE",
             "STOPSIGNAL",
+            "HEALTHCHECK",
             "CMD"
         ]
     );
@@ -107,10 +114,7 @@ fn the_shipped_dockerfile_is_the_one_that_was_meant() {
         "{}",
         found[3].1
     );
-    assert_eq!(
-        found[4].1,
-        format!("--chown=0:0 {CONTEXT_DOCKERFILE} {IMAGE_DOCKERFILE}")
-    );
+    assert_eq!(found[4].1, format!("--chown=0:0 {CONTEXT_HOUSE}/ /"));
     for (at, layer) in [(5, "libraries"), (6, "classes")] {
         let copied = format!("--chown=0:0 {CONTEXT_LAYERS}/{layer}/ /usr/local/tomcat/webapps/");
         assert_eq!(found[at].1, copied);
@@ -118,18 +122,41 @@ fn the_shipped_dockerfile_is_the_one_that_was_meant() {
     assert_eq!(found[8].1, "10001:0");
     assert_eq!(found[9].1, "8080");
     assert_eq!(
-        serde_json::from_str::<Vec<String>>(&found[11].1).expect("the exec form"),
+        serde_json::from_str::<Vec<String>>(&found[12].1).expect("the exec form"),
         ["catalina.sh", "run"]
     );
 }
 
 #[test]
-fn another_port_is_set_in_tomcat_too() {
+fn the_files_of_the_house_say_what_the_stack_says() {
     let (templates, mut stack) = shipped();
     stack.runtime.ports = vec![9090, 9999];
-    let found = instructions(&render(&templates, &stack, &input("basket")).expect("a Dockerfile"));
-    assert!(found[3].1.contains(r#"s/port="8080"/port="9090"/"#), "{}", found[3].1);
+    let rendered = render(&templates, &stack, &input("basket")).expect("a Dockerfile");
+    let found = instructions(&rendered.text);
     assert_eq!(found[9].1, "9090 9999");
+    assert!(
+        found[11]
+            .1
+            .ends_with(r#"CMD ["/usr/share/seaworthy/health", "9090", "/"]"#),
+        "{}",
+        found[11].1
+    );
+    let file = |path: &str| {
+        let file = rendered.files.iter().find(|file| file.path == path);
+        file.unwrap_or_else(|| panic!("{path} is missing"))
+    };
+    let server = &file("usr/local/tomcat/conf/server.xml").text;
+    assert!(
+        server.contains(r#"port="9090""#) && server.contains(r#"gracefulStopAwaitMillis="8000""#),
+        "{server}"
+    );
+    assert!(
+        file("usr/local/tomcat/conf/context.xml")
+            .text
+            .contains(r#"base="/config""#)
+    );
+    assert!(file("usr/share/seaworthy/health").is_program());
+    assert_eq!(file(IMAGE_DOCKERFILE.trim_start_matches('/')).text, rendered.text);
 }
 
 #[test]
@@ -145,7 +172,7 @@ fn a_template_of_the_house_takes_the_place_of_the_shipped_one_and_its_faults_are
     let directory = tempfile::tempdir().expect("a directory");
     let try_with = |text: &str| {
         std::fs::write(directory.path().join("tomcat.Dockerfile.tera"), text).expect("written");
-        Templates::load(Some(directory.path())).and_then(|templates| render(&templates, &stack, &input(r#"a"$b\"#)))
+        Templates::load(Some(directory.path())).and_then(|templates| dockerfile(&templates, &stack, r#"a"$b\"#))
     };
     let text = try_with("# x\nFROM {{ base }}\nENV A=\"{{ application }}\"\nCMD [{{ application | json }}]\n")
         .expect("a right template");
@@ -195,12 +222,12 @@ proptest! {
     #[test]
     fn no_value_changes_the_instructions(application in hostile(), log in hostile(), title in hostile(), options in prop::collection::vec(hostile(), 0..3)) {
         let (templates, mut stack) = shipped();
-        let expected = names(&render(&templates, &stack, &input("basket")).expect("a Dockerfile"));
+        let expected = names(&dockerfile(&templates, &stack, "basket").expect("a Dockerfile"));
         stack.runtime.log_directory = log.clone();
         stack.runtime.java_options = options.clone();
         stack.title = title;
         // Refusing is right as well; whatever comes out must be the same program with the values whole.
-        if let Ok(text) = render(&templates, &stack, &input(&application)) {
+        if let Ok(text) = dockerfile(&templates, &stack, &application) {
             prop_assert_eq!(names(&text), expected);
             let found = instructions(&text);
             prop_assert_eq!(variable(&found[7].1, "APPLICATION"), application);
@@ -212,6 +239,6 @@ proptest! {
     #[test]
     fn harmless_names_are_not_refused(application in "[a-zA-Z0-9_.$\"\\\\ -]{1,40}") {
         let (templates, stack) = shipped();
-        prop_assert!(render(&templates, &stack, &input(&application)).is_ok());
+        prop_assert!(dockerfile(&templates, &stack, &application).is_ok());
     }
 }

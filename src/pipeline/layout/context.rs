@@ -15,7 +15,7 @@ use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use zip::ZipArchive;
 
-use crate::dockerfile::{CONTEXT_DOCKERFILE, CONTEXT_LAYERS, WEBAPP};
+use crate::dockerfile::{CONTEXT_DOCKERFILE, CONTEXT_HOUSE, CONTEXT_LAYERS, Rendered};
 use crate::model::Layer;
 
 /// 1 January 2000, in seconds since 1970: the earliest time of a file.
@@ -28,14 +28,19 @@ const BLOCK: usize = 256 << 10;
 pub(super) type Files = BTreeMap<Layer, BTreeMap<String, usize>>;
 
 /// The context as a stream; the WAR is unpacked on a blocking thread as the stream is taken.
-pub(super) fn stream(war: PathBuf, files: Arc<Files>, dockerfile: String) -> ReceiverStream<io::Result<Bytes>> {
+pub(super) fn stream(
+    war: PathBuf,
+    files: Arc<Files>,
+    webapp: String,
+    rendered: Arc<Rendered>,
+) -> ReceiverStream<io::Result<Bytes>> {
     let (sender, receiver) = mpsc::channel(8);
     tokio::task::spawn_blocking(move || {
         let writer = Blocks {
             sender: sender.clone(),
             block: Vec::with_capacity(BLOCK),
         };
-        if let Err(error) = pack(&war, &files, &dockerfile, writer)
+        if let Err(error) = pack(&war, &files, &webapp, &rendered, writer)
             && error.kind() != io::ErrorKind::BrokenPipe
         {
             // Without a receiver nobody wants to know.
@@ -45,21 +50,21 @@ pub(super) fn stream(war: PathBuf, files: Arc<Files>, dockerfile: String) -> Rec
     ReceiverStream::new(receiver)
 }
 
-fn pack(war: &Path, files: &Files, dockerfile: &str, out: Blocks) -> io::Result<()> {
+fn pack(war: &Path, files: &Files, webapp: &str, rendered: &Rendered, out: Blocks) -> io::Result<()> {
     let mut archive = ZipArchive::new(BufReader::with_capacity(1 << 20, File::open(war)?)).map_err(io::Error::other)?;
     let mut tar = tar::Builder::new(out);
-    append(
-        &mut tar,
-        CONTEXT_DOCKERFILE,
-        dockerfile.len() as u64,
-        EPOCH,
-        dockerfile.as_bytes(),
-    )?;
+    append_text(&mut tar, CONTEXT_DOCKERFILE, &rendered.text, 0o644)?;
+    for directory in directories(rendered.files.iter().map(|file| &file.path)) {
+        append_directory(&mut tar, &format!("{CONTEXT_HOUSE}/{directory}"))?;
+    }
+    for file in &rendered.files {
+        let mode = if file.is_program() { 0o755 } else { 0o644 };
+        append_text(&mut tar, &format!("{CONTEXT_HOUSE}/{}", file.path), &file.text, mode)?;
+    }
     for (layer, files) in files {
-        let root = format!("{CONTEXT_LAYERS}/{}/{WEBAPP}", layer.as_str());
-        for directory in directories(files) {
-            let mut header = header(tar::EntryType::Directory, 0o755, 0, EPOCH);
-            tar.append_data(&mut header, format!("{root}/{directory}"), io::empty())?;
+        let root = format!("{CONTEXT_LAYERS}/{}/{webapp}", layer.as_str());
+        for directory in directories(files.keys()) {
+            append_directory(&mut tar, &format!("{root}/{directory}"))?;
         }
         for (name, index) in files {
             let entry = archive.by_index(*index).map_err(io::Error::other)?;
@@ -75,9 +80,9 @@ fn pack(war: &Path, files: &Files, dockerfile: &str, out: Blocks) -> io::Result<
 }
 
 /// Every directory of these files, parents first: one that is only implied would get the time of the build.
-fn directories(files: &BTreeMap<String, usize>) -> BTreeSet<String> {
+fn directories<'a>(files: impl Iterator<Item = &'a String>) -> BTreeSet<String> {
     let mut all = BTreeSet::from([String::new()]);
-    for name in files.keys() {
+    for name in files {
         all.extend(name.match_indices('/').map(|(at, _)| name[..=at].to_owned()));
     }
     all
@@ -92,6 +97,16 @@ fn header(kind: tar::EntryType, mode: u32, size: u64, time: u64) -> tar::Header 
     header.set_mtime(time);
     header.set_size(size);
     header
+}
+
+fn append_directory(tar: &mut tar::Builder<Blocks>, path: &str) -> io::Result<()> {
+    let mut header = header(tar::EntryType::Directory, 0o755, 0, EPOCH);
+    tar.append_data(&mut header, path, io::empty())
+}
+
+fn append_text(tar: &mut tar::Builder<Blocks>, name: &str, text: &str, mode: u32) -> io::Result<()> {
+    let mut header = header(tar::EntryType::Regular, mode, text.len() as u64, EPOCH);
+    tar.append_data(&mut header, name, text.as_bytes())
 }
 
 fn append(tar: &mut tar::Builder<Blocks>, name: &str, size: u64, time: u64, content: impl Read) -> io::Result<()> {

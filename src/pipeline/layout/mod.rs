@@ -13,6 +13,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use zip::ZipArchive;
 
 use self::context::Files;
+use crate::dockerfile::Rendered;
 use crate::maven::WarLimits;
 use crate::model::{Finding, Layer};
 
@@ -115,8 +116,13 @@ impl Layout {
     }
 
     /// The build context as a stream; the WAR is unpacked on a blocking thread as the stream is taken.
-    pub(super) fn context(&self, dockerfile: &str) -> ReceiverStream<io::Result<Bytes>> {
-        context::stream(self.war.clone(), Arc::clone(&self.files), dockerfile.to_owned())
+    pub(super) fn context(&self, webapp: &str, rendered: &Arc<Rendered>) -> ReceiverStream<io::Result<Bytes>> {
+        context::stream(
+            self.war.clone(),
+            Arc::clone(&self.files),
+            webapp.to_owned(),
+            Arc::clone(rendered),
+        )
     }
 }
 
@@ -142,6 +148,7 @@ mod tests {
     use std::io::Write as _;
 
     use super::*;
+    use crate::dockerfile::HouseFile;
     use tokio_stream::StreamExt as _;
     use zip::write::SimpleFileOptions;
 
@@ -165,7 +172,14 @@ mod tests {
     }
 
     async fn context_of(war: &Path) -> Vec<u8> {
-        let mut stream = surveyed(war).expect("no finding").context("FROM scratch\n");
+        let rendered = Arc::new(Rendered {
+            text: "FROM scratch\n".to_owned(),
+            files: vec![HouseFile {
+                path: "usr/share/x/health".to_owned(),
+                text: "#!/bin/sh\n".to_owned(),
+            }],
+        });
+        let mut stream = surveyed(war).expect("no finding").context("ROOT", &rendered);
         let mut bytes = Vec::new();
         while let Some(block) = stream.next().await {
             bytes.extend_from_slice(&block.expect("a block"));

@@ -15,7 +15,9 @@ pub(in crate::pipeline) async fn build_image(run: &Run, prepared: &Prepared) -> 
         .stack(&dockerfile.stack)
         .map(|stack| stack.runtime.image.mirrored(&parts.config.base_images.mirrors));
     let spec = ImageSpec {
-        context: prepared.layout.context(&dockerfile.text),
+        context: prepared
+            .layout
+            .context(&run.pipeline.context_path.directory(), &prepared.rendered),
         reference: reference.clone(),
         labels: dockerfile.labels.clone(),
         logins: base.map(|base| parts.logins(&base)).unwrap_or_default(),

@@ -1,5 +1,6 @@
 //! The stages, one a file, named by what they do.
 
+mod boot_check;
 mod build_image;
 mod checkout;
 mod package;
@@ -7,6 +8,7 @@ mod push_image;
 mod render_dockerfile;
 mod unit_test;
 
+pub(super) use boot_check::boot_check;
 pub(super) use build_image::build_image;
 pub(super) use checkout::{Source, checkout};
 pub(super) use package::{Packed, package};

@@ -49,6 +49,7 @@ pub(in crate::pipeline) async fn package(run: &Run, tested: Tested) -> Result<Pa
     run.say(&format!("{}: {} bytes, {}", war.path, war.size, war.sha256));
     run.say(&format!("{}: {}", war.servlet.as_str(), war.evidence));
     run.note(format!("{} ({:.1} MB)", war.path, war.size as f64 / 1e6));
+    maven.end_services().await?;
     // Removing the container takes a third of a second and nobody waits for it.
     drop(maven);
     let name = |path: &String| path.rsplit('/').next().unwrap_or(path).to_owned();

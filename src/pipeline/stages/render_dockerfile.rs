@@ -1,7 +1,9 @@
 //! Dockerfile: lay out the WAR, choose the stack by it, pin its base, render the template, make the labels.
 
+use std::sync::Arc;
+
 use crate::dockerfile::{
-    BaseImage, Description, DockerfileInput, MergeRequestOrigin, PinnedBase, WarOrigin, labels, render,
+    BaseImage, Description, DockerfileInput, MergeRequestOrigin, PinnedBase, Rendered, WarOrigin, labels, render,
 };
 use crate::model::{Digest, Dockerfile, Finding};
 use crate::pipeline::layout::Layout;
@@ -13,6 +15,8 @@ use crate::pipeline::{Run, StageError};
 pub(in crate::pipeline) struct Prepared {
     /// The Dockerfile with its labels.
     pub dockerfile: Dockerfile,
+    /// Its text, and the files of the house that it copies.
+    pub rendered: Arc<Rendered>,
     /// What its layers are filled with.
     pub layout: Layout,
 }
@@ -73,13 +77,16 @@ pub(in crate::pipeline) async fn render_dockerfile(
         application: run.application(),
         base: pinned,
         layers: layout.layers(),
+        webapp: run.pipeline.context_path.directory(),
+        health_path: run.pipeline.context_path.inside(&run.pipeline.boot.path),
     };
     let (templates, rendering) = (parts.templates.clone(), stack.clone());
     // A template may loop for ever without writing anything; it must not hold the other builds up.
-    let rendered = tokio::task::spawn_blocking(move || render(&templates, &rendering, &input)).await;
-    let text = rendered
+    let tried = tokio::task::spawn_blocking(move || render(&templates, &rendering, &input)).await;
+    let rendered = tried
         .map_err(|error| StageError::broken_world(format!("rendering the Dockerfile broke: {error}")))?
         .map_err(|error| StageError::broken_world(format!("the Dockerfile's template: {error}")))?;
+    let text = rendered.text.clone();
     let description = describe(
         run,
         source,
@@ -97,6 +104,7 @@ pub(in crate::pipeline) async fn render_dockerfile(
     run.note(stack.title.clone());
     Ok(Prepared {
         layout,
+        rendered: Arc::new(rendered),
         dockerfile: Dockerfile {
             sha256: Digest::of(text.as_bytes()),
             labels: labels(&description, &info.labels),
@@ -156,6 +164,7 @@ fn describe(
             path: packed.war.path.clone(),
             sha256: packed.war.sha256.clone(),
         },
+        boot_check: run.pipeline.boot.check,
         base,
         dockerfile: dockerfile.to_owned(),
     }

@@ -7,7 +7,7 @@ use crate::model::{Finding, TestReport};
 use crate::pipeline::build_container::Found;
 use crate::pipeline::maven_run::MavenRun;
 use crate::pipeline::stages::Source;
-use crate::pipeline::{Run, StageError, build_container};
+use crate::pipeline::{Run, StageError, build_container, services};
 use crate::store::builds;
 
 /// Tests that are over, with Maven packaging already or done.
@@ -32,7 +32,8 @@ pub(in crate::pipeline) async fn unit_test(run: &Run, source: &Source) -> Result
         run.pipeline.builder().image.as_str()
     ));
     let container = build_container::create(run, &source.directory).await?;
-    let mut maven = MavenRun::start(run, container, &source.directory);
+    let services = services::start(run, container.network()).await?;
+    let mut maven = MavenRun::start(run, container, services, &source.directory);
     if maven.tests_over().await {
         let found = build_container::look(&maven.container).await?;
         let report = read_found(run, &maven, &found).await?;

@@ -50,7 +50,7 @@ pub use exec::{Command, Exit};
 pub use image::ImageInfo;
 pub use output::{Line, Stream};
 pub use pack::{TarStream, tar_directory};
-pub use program::{Program, ProgramSpec, ProgramState};
+pub use program::{Locked, Program, ProgramSpec, ProgramState};
 pub use sweep::{Leftover, LeftoverKind};
 pub use unpack::{FilesError, Guards, Harvest};
 

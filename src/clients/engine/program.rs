@@ -10,7 +10,7 @@ use bollard::container::LogOutput;
 use bollard::exec::{StartExecOptions, StartExecResults};
 use bollard::models::{
     ContainerCreateBody, EndpointSettings, ExecConfig, HealthConfig, HealthStatusEnum, HostConfig, HostConfigLogConfig,
-    NetworkingConfig, ResourcesUlimits,
+    Mount, MountType, NetworkingConfig, ResourcesUlimits,
 };
 use bollard::query_parameters::{
     AttachContainerOptionsBuilder, CreateContainerOptionsBuilder, InspectContainerOptions, KillContainerOptionsBuilder,
@@ -22,6 +22,9 @@ use super::container::{labels_of, remove_container};
 use super::network::unique_name;
 use super::output::{Line, Lines, Stream};
 use super::{Engine, EngineError, ErrorKind, Owner};
+
+/// Instead of the exit code of a command that did not start.
+const NO_CODE: i64 = -1;
 
 /// A program to be started.
 #[derive(Debug, Clone, PartialEq)]
@@ -42,11 +45,19 @@ pub struct ProgramSpec {
     pub cpus: f64,
     /// Processes and threads.
     pub pids: u32,
-    /// Without any capability and with a read-only file system, in which these directories alone can be written (in
-    /// memory). `None`: the engine's usual capabilities and a file system of its own, as a database's image needs.
-    pub locked: Option<Vec<String>>,
+    /// Without any capability and with a read-only file system. `None`: the engine's usual capabilities and a file system of its own, as a database's image needs.
+    pub locked: Option<Locked>,
     /// How often the image's health check runs.
     pub health_interval: Duration,
+}
+
+/// What a program may write whose file system is read-only; absolute paths.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Locked {
+    /// Directories in its memory, for everybody.
+    pub in_memory: Vec<String>,
+    /// Directories on the engine's disk, with the owner and mode that they have in the image; gone with the container.
+    pub on_disk: Vec<String>,
 }
 
 /// A program that was started.
@@ -148,7 +159,7 @@ impl Program {
         })
     }
 
-    /// Runs a command in it and gives its exit code; what it prints is dropped.
+    /// Runs a command in it and gives its exit code, -1 where it could not start; what it prints is dropped.
     pub async fn ask(&self, command: &[String]) -> Result<i64, EngineError> {
         let doing = "asking a container";
         let docker = self.engine.docker().await?;
@@ -159,8 +170,17 @@ impl Program {
             ..Default::default()
         };
         let error = |e| self.engine.error(doing, e);
-        let id = docker.create_exec(&self.id, config).await.map_err(error)?.id;
-        match docker.start_exec(&id, None::<StartExecOptions>).await.map_err(error)? {
+        let started = async {
+            let id = docker.create_exec(&self.id, config).await.map_err(error)?.id;
+            let results = docker.start_exec(&id, None::<StartExecOptions>).await.map_err(error)?;
+            Ok((id, results))
+        };
+        let (id, results) = match started.await {
+            Ok(started) => started,
+            Err(error) if is_over(&error) => return Ok(NO_CODE),
+            Err(error) => return Err(error),
+        };
+        match results {
             StartExecResults::Attached { mut output, input } => {
                 while let Some(Ok(_)) = output.next().await {}
                 drop(input);
@@ -170,8 +190,7 @@ impl Program {
             }
         }
         let seen = docker.inspect_exec(&id).await.map_err(error)?;
-        // No code: it did not even start.
-        Ok(seen.exit_code.unwrap_or(-1))
+        Ok(seen.exit_code.unwrap_or(NO_CODE))
     }
 
     /// Sends a signal, for example `SIGQUIT`. Harmless when it has ended.
@@ -180,7 +199,7 @@ impl Program {
         let options = KillContainerOptionsBuilder::new().signal(signal).build();
         let sent = docker.kill_container(&self.id, Some(options)).await;
         match sent.map_err(|e| self.engine.error("sending a signal to a container", e)) {
-            Err(error) if error.kind() == ErrorKind::Missing || error.cause().contains("is not running") => Ok(()),
+            Err(error) if error.kind() == ErrorKind::Missing || is_over(&error) => Ok(()),
             other => other,
         }
     }
@@ -206,16 +225,27 @@ impl Program {
     }
 }
 
+/// Has the container ended by itself?
+fn is_over(error: &EngineError) -> bool {
+    error.cause().contains("is not running")
+}
+
 fn body(spec: &ProgramSpec, owner: &Owner) -> ContainerCreateBody {
     let memory = i64::try_from(spec.memory).unwrap_or(i64::MAX);
     let nanoseconds = |time: Duration| i64::try_from(time.as_nanos()).unwrap_or(i64::MAX);
     let tmpfs: HashMap<String, String> = spec
         .locked
         .iter()
-        .flatten()
+        .flat_map(|locked| &locked.in_memory)
         // Everybody may write, as in a directory for temporary files.
         .map(|path| (path.clone(), "rw,mode=1777,nosuid,nodev".to_owned()))
         .collect();
+    // A volume without a name belongs to the container alone.
+    let on_disk = spec.locked.iter().flat_map(|locked| &locked.on_disk).map(|path| Mount {
+        typ: Some(MountType::VOLUME),
+        target: Some(path.clone()),
+        ..Default::default()
+    });
     ContainerCreateBody {
         image: Some(spec.image.clone()),
         hostname: Some(spec.host.clone()),
@@ -249,6 +279,7 @@ fn body(spec: &ProgramSpec, owner: &Owner) -> ContainerCreateBody {
             cap_drop: spec.locked.is_some().then(|| vec!["ALL".to_owned()]),
             readonly_rootfs: Some(spec.locked.is_some()),
             tmpfs: Some(tmpfs),
+            mounts: Some(on_disk.collect()),
             security_opt: Some(vec!["no-new-privileges".to_owned()]),
             privileged: Some(false),
             ipc_mode: Some("private".to_owned()),

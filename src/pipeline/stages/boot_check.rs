@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
-use crate::clients::engine::{Line, Program, ProgramSpec, ProgramState};
+use crate::clients::engine::{Line, Locked, Program, ProgramSpec, ProgramState};
 use crate::definition::Stack;
 use crate::model::{BuiltImage, Finding};
 use crate::pipeline::stages::Prepared;
@@ -78,8 +78,6 @@ async fn start<'r>(
     network: String,
 ) -> Result<Application<'r>, StageError> {
     let boot = &run.pipeline.boot;
-    let mut writable: Vec<String> = WRITABLE.map(str::to_owned).to_vec();
-    writable.push(stack.runtime.log_directory.clone());
     let spec = ProgramSpec {
         image: built.id.to_string(),
         network,
@@ -89,7 +87,11 @@ async fn start<'r>(
         memory: boot.memory,
         cpus: run.pipeline.limits.cpus,
         pids: PIDS,
-        locked: Some(writable),
+        locked: Some(Locked {
+            in_memory: WRITABLE.map(str::to_owned).to_vec(),
+            // A heap dump would not fit into the memory that has just been spent.
+            on_disk: vec![stack.runtime.log_directory.clone()],
+        }),
         health_interval: HEALTH_INTERVAL,
     };
     run.say(&format!(
@@ -198,6 +200,10 @@ impl Application<'_> {
     }
 
     fn did_not_deploy(&self, (told, lines): (String, Vec<String>)) -> Finding {
+        if let Some(line) = lines.iter().find(|line| line.contains("java.lang.OutOfMemoryError")) {
+            let line = line.trim().trim_start_matches("Caused by: ");
+            return self.spent(line).with_detail(lines.iter().cloned());
+        }
         Finding::new(
             "boot-failed",
             format!("The application does not start: {told}"),
@@ -214,15 +220,12 @@ impl Application<'_> {
         let memory = self.run.pipeline.boot.memory >> 20;
         let told = self.console(|console| console.out_of_memory().map(str::to_owned));
         match told {
-            _ if state.out_of_memory => self.finding(
+            // The kernel may have ended it only while it wrote its heap down.
+            Some(line) => self.spent(&line).with_detail(self.console(|console| console.tail(SHOWN))),
+            None if state.out_of_memory => self.finding(
                 "boot-memory",
                 format!("The application was killed for memory: it may have {memory} MiB, and took more outside of the heap"),
                 "Look at direct buffers, threads and native libraries, or give it more memory: boot.memory in the pipeline.",
-            ),
-            Some(line) => self.finding(
-                "boot-memory",
-                format!("The application ran out of memory, of which the container has {memory} MiB: {line}"),
-                "Look for what it loads at the start, or give it more memory: boot.memory in the pipeline.",
             ),
             None => self.finding(
                 "boot-ended",
@@ -230,6 +233,15 @@ impl Application<'_> {
                 "Its last lines are below. System.exit has no place in a web application.",
             ),
         }
+    }
+
+    fn spent(&self, line: &str) -> Finding {
+        let memory = self.run.pipeline.boot.memory >> 20;
+        Finding::new(
+            "boot-memory",
+            format!("The application ran out of memory, of which the container has {memory} MiB: {line}"),
+            "Look for what it loads at the start, or give it more memory: boot.memory in the pipeline.",
+        )
     }
 
     async fn too_late(&self, state: &ProgramState) -> Result<Finding, StageError> {

@@ -8,7 +8,7 @@ use anyhow::{Context, Result, ensure};
 use tokio::process::Command;
 
 use super::MIRROR;
-use super::recipe::{Archive, Image, Recipe};
+use super::recipe::{Archive, Base, Image, Recipe};
 use crate::engine::Engine;
 use crate::install::search_path;
 use crate::process::run;
@@ -28,23 +28,29 @@ pub(super) async fn make(
     cache: &Path,
     registry: &Registry,
 ) -> Result<String> {
-    ensure_base(engine, recipe, cache).await?;
+    let base = recipe
+        .bases
+        .get(&image.base)
+        .context("an image on a base that is not listed")?;
+    ensure_base(engine, base, cache).await?;
     let context = tempfile::Builder::new().prefix("context-").tempdir_in(cache)?;
-    let archive = download(&image.archive, &cache.join("downloads")).await?;
-    let unpacked = context.path().join("archive");
-    std::fs::create_dir(&unpacked)?;
-    run(Command::new("tar")
-        .args([
-            "-xzf".as_ref(),
-            archive.as_os_str(),
-            "-C".as_ref(),
-            unpacked.as_os_str(),
-        ])
-        .args(["--strip-components=1", "--no-same-owner", "--no-same-permissions"]))
-    .await?;
+    if let Some(archive) = &image.archive {
+        let archive = download(archive, &cache.join("downloads")).await?;
+        let unpacked = context.path().join("archive");
+        std::fs::create_dir(&unpacked)?;
+        run(Command::new("tar")
+            .args([
+                "-xzf".as_ref(),
+                archive.as_os_str(),
+                "-C".as_ref(),
+                unpacked.as_os_str(),
+            ])
+            .args(["--strip-components=1", "--no-same-owner", "--no-same-permissions"]))
+        .await?;
+    }
     let dockerfile = format!(
         "FROM {}\nLABEL seaworthy-world.recipe=\"{}\"\n{}",
-        recipe.base.reference(),
+        base.reference(),
         image.hash,
         image.build.dockerfile
     );
@@ -68,8 +74,8 @@ pub(super) async fn make(
 }
 
 /// Imports the root file system unless the engine has it.
-async fn ensure_base(engine: &Engine, recipe: &Recipe, cache: &Path) -> Result<()> {
-    let reference = recipe.base.reference();
+async fn ensure_base(engine: &Engine, base: &Base, cache: &Path) -> Result<()> {
+    let reference = base.reference();
     let mut known = engine.docker();
     known
         .args(["image", "inspect", &reference])
@@ -82,7 +88,6 @@ async fn ensure_base(engine: &Engine, recipe: &Recipe, cache: &Path) -> Result<(
     eprintln!("world: making the root file system with mmdebstrap (once, about a minute)");
     let folder = tempfile::Builder::new().prefix("base-").tempdir_in(cache)?;
     let tar = folder.path().join("base.tar");
-    let base = &recipe.base;
     let mut command = Command::new("mmdebstrap");
     command
         .env("PATH", search_path())

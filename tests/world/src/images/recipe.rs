@@ -1,5 +1,7 @@
 //! `images.toml`, and the hash by which a changed entry is noticed.
 
+use std::collections::BTreeMap;
+
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 use tokio::process::Command;
@@ -13,12 +15,14 @@ const MAKER: u32 = 1;
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Recipe {
-    pub base: Base,
+    /// By name.
+    #[serde(rename = "base")]
+    pub bases: BTreeMap<String, Base>,
     #[serde(rename = "image")]
     pub images: Vec<Image>,
 }
 
-/// The root file system below all images.
+/// A root file system below images.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Base {
@@ -34,13 +38,15 @@ pub(super) struct Base {
     pub hash: String,
 }
 
-/// One image: an archive from Maven Central on top of the base.
+/// One image: an archive from Maven Central, if any, on top of a base.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Image {
     pub repository: String,
     pub tag: String,
-    pub archive: Archive,
+    /// Name of its base.
+    pub base: String,
+    pub archive: Option<Archive>,
     pub build: Build,
     #[serde(skip)]
     pub hash: String,
@@ -68,9 +74,15 @@ impl Recipe {
     pub async fn load() -> Result<Self> {
         let mut recipe: Self = toml::from_str(include_str!("../../images.toml")).context("tests/world/images.toml")?;
         let machine = std::env::consts::ARCH;
-        recipe.base.hash = hash(&format!("{MAKER} {machine}\n{}", serde_json::to_string(&recipe.base)?)).await?;
+        for base in recipe.bases.values_mut() {
+            base.hash = hash(&format!("{MAKER} {machine}\n{}", serde_json::to_string(base)?)).await?;
+        }
         for image in &mut recipe.images {
-            image.hash = hash(&format!("{}\n{}", recipe.base.hash, serde_json::to_string(image)?)).await?;
+            let base = recipe
+                .bases
+                .get(&image.base)
+                .context("an image on a base that is not listed")?;
+            image.hash = hash(&format!("{}\n{}", base.hash, serde_json::to_string(image)?)).await?;
         }
         Ok(recipe)
     }

@@ -19,6 +19,7 @@ mod pages;
 mod payloads;
 mod resilience;
 mod road;
+mod runs;
 mod secrets;
 mod web;
 mod webhook;

@@ -2,6 +2,7 @@
 
 mod architecture;
 mod boot;
+mod dockerfiles;
 mod engine_builders;
 mod engine_client;
 mod engine_registry;

@@ -72,8 +72,20 @@ fn dockerfile(templates: &Templates, stack: &Stack, application: &str) -> Result
     render(templates, stack, &input(application)).map(|rendered| rendered.text)
 }
 
+/// The instructions by two readers that know nothing of each other: ours above, and one of a library.
 fn names(text: &str) -> Vec<String> {
-    instructions(text).into_iter().map(|(name, _)| name).collect()
+    let names: Vec<String> = instructions(text).into_iter().map(|(name, _)| name).collect();
+    let parsed = parse_dockerfile::parse(text).expect("a Dockerfile");
+    let kinds: Vec<String> = parsed
+        .instructions
+        .iter()
+        .map(|instruction| {
+            let shown = format!("{instruction:?}");
+            shown.split('(').next().unwrap_or_default().to_uppercase()
+        })
+        .collect();
+    assert_eq!(names, kinds, "two readers see two programs:\n{text}");
+    names
 }
 
 #[test]
@@ -220,18 +232,36 @@ fn a_base_has_one_digest() {
 
 proptest! {
     #[test]
-    fn no_value_changes_the_instructions(application in hostile(), log in hostile(), title in hostile(), options in prop::collection::vec(hostile(), 0..3)) {
+    fn no_value_changes_the_instructions(
+        application in hostile(),
+        log in hostile(),
+        title in hostile(),
+        options in prop::collection::vec(hostile(), 0..3),
+        paths in prop::collection::vec(hostile(), 4),
+    ) {
         let (templates, mut stack) = shipped();
         let expected = names(&dockerfile(&templates, &stack, "basket").expect("a Dockerfile"));
         stack.runtime.log_directory = log.clone();
         stack.runtime.java_options = options.clone();
         stack.title = title;
+        stack.runtime.config_directory = paths[0].clone();
+        stack.runtime.time_zone = paths[1].clone();
         // Refusing is right as well; whatever comes out must be the same program with the values whole.
-        if let Ok(text) = dockerfile(&templates, &stack, &application) {
+        let input = DockerfileInput {
+            webapp: paths[2].clone(),
+            health_path: paths[3].clone(),
+            ..input(&application)
+        };
+        if let Ok(text) = render(&templates, &stack, &input).map(|rendered| rendered.text) {
             prop_assert_eq!(names(&text), expected);
             let found = instructions(&text);
             prop_assert_eq!(variable(&found[7].1, "APPLICATION"), application);
             prop_assert_eq!(variable(&found[7].1, "LOG_DIRECTORY"), log);
+            prop_assert_eq!(variable(&found[7].1, "CONFIG_DIRECTORY"), paths[0].clone());
+            prop_assert_eq!(variable(&found[7].1, "TZ"), paths[1].clone());
+            let (_, command) = found[11].1.split_once("CMD ").expect("a command");
+            let command: Vec<String> = serde_json::from_str(command).expect("the exec form");
+            prop_assert_eq!(command.last(), Some(&paths[3]));
             prop_assert_eq!(variable(&found[7].1, "CATALINA_OPTS"), options.join(" "));
         }
     }

@@ -10,7 +10,7 @@ the stack's builder image, with the folder and a copy of the road's warm Maven r
 starting that container is not counted, nor is starting any `docker exec`.
 
 The road: from just before the hook is posted until the build is seen as passed in the database, everything included
-(container, tests and reports, labels, image, push, read back). It starts from nothing each time but the mirror of the
+(container, tests and reports, labels, image, push, read back) but the boot check, which nobody does by hand. It starts from nothing each time but the mirror of the
 repository, the Maven repository and the engine's images.
 
 Beside it, without a goal: the same commands by hand, with the JVM flags that the stacks set.
@@ -78,7 +78,8 @@ def measure(parts):
             say(f"{number}, {what}: " + ", ".join(f"{side} {taken:.2f} s" for side, taken in times.items()))
     rows = []
     for what in ("first time", "one-line change"):
-        rows.append(row(f"road ÷ by hand, {what}", median(ratios[what, "hand"]), 0.85, 2))
+        goal = 0.85 if what == "first time" else 0.65
+        rows.append(row(f"road ÷ by hand, {what}", median(ratios[what, "hand"]), goal, 2))
         rows.append(row(f"road ÷ by hand with the same JVM flags, {what}", median(ratios[what, "hand with flags"]), None, 2))
     return rows
 
@@ -108,7 +109,12 @@ def open_mr(gitlab, java, number):
 
 
 def by_road(service, gitlab, mr, event, what):
-    """Seconds from the hook to a build that is passed."""
+    """Seconds from the hook to a build that is passed, without the boot check."""
+    return build_by_road(service, gitlab, mr, event, what)[1]
+
+
+def build_by_road(service, gitlab, mr, event, what):
+    """The number of a build that is passed, and its seconds from the hook to there, without the boot check."""
     after = service.database.value("select coalesce(max(id), 0) from build")
     hook = gitlab.hook(mr, event)
     before = service.deliver(hook)
@@ -127,7 +133,8 @@ def by_road(service, gitlab, mr, event, what):
     say(f"  road, {what}: {taken:.2f} s; begins after {float(stages[0][2]) - before:.2f}, "
         + ", ".join(f"{stage} {length}" for stage, length, _, _ in stages)
         + f", end {before + taken - float(stages[-1][3]):.2f}")
-    return taken
+    boot = sum(float(length) for stage, length, _, _ in stages if stage == "boot")
+    return build, taken - boot
 
 
 class Hand:
@@ -200,7 +207,7 @@ class Hand:
 def remove_from_engine(parts, docker, environment):
     """Volumes and images of both sides; what cannot be removed is told, not raised."""
     ask = lambda *words: subprocess.run([docker, *words], env=environment, capture_output=True, text=True).stdout.split()
-    ask("rm", "--force", f"{parts.name}-hand")
+    ask("rm", "--force", f"{parts.name}-hand", f"{parts.name}-jib")
     images = [image for image in ask("image", "ls", "--format", "{{.Repository}}:{{.Tag}}") if f"/{parts.name}" in image]
     if images:
         ask("image", "rm", "--force", *images)

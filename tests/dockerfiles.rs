@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use seaworthy::definition::Definitions;
-use seaworthy::dockerfile::{DockerfileInput, PinnedBase, Templates, render};
+use seaworthy::dockerfile::{BaseSays, DockerfileInput, PinnedBase, Templates, render};
 use seaworthy::model::{Digest, Layer};
 use tokio::process::Command;
 use world::images::Images;
@@ -107,6 +107,7 @@ async fn hadolint_has_nothing_to_say_of_any_stack() {
             let input = DockerfileInput {
                 application: application.to_owned(),
                 base,
+                base_says: BaseSays::default(),
                 layers: vec![
                     Layer::Libraries,
                     Layer::OwnLibraries,

@@ -14,7 +14,8 @@ mod templates;
 pub use description::{BaseImage, Description, MergeRequestOrigin, WarOrigin};
 pub use labels::{DescribeError, describe, labels};
 pub use render::{
-    CONTEXT_DOCKERFILE, CONTEXT_HOUSE, CONTEXT_LAYERS, DockerfileInput, IMAGE_DOCKERFILE, PinnedBase, Rendered, render,
+    BaseSays, CONTEXT_DOCKERFILE, CONTEXT_HOUSE, CONTEXT_LAYERS, DockerfileInput, IMAGE_DOCKERFILE, PinnedBase,
+    Rendered, render,
 };
 pub use templates::{HouseFile, RenderError, Templates};
 

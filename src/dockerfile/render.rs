@@ -2,8 +2,6 @@
 
 use serde_json::json;
 
-use std::collections::BTreeSet;
-
 use super::templates::HouseFile;
 use super::{RenderError, Templates};
 use crate::definition::{Definitions, Stack};
@@ -18,6 +16,9 @@ pub const CONTEXT_DOCKERFILE: &str = "Dockerfile";
 /// Directory of the build context with the files of the house, at the paths that they have in the image.
 pub const CONTEXT_HOUSE: &str = "house";
 
+/// Where Tomcat looks for web applications.
+const WEBAPPS: &str = "/usr/local/tomcat/webapps";
+
 /// Where the Dockerfile lies in the image.
 pub const IMAGE_DOCKERFILE: &str = "/usr/share/seaworthy/Dockerfile";
 
@@ -28,12 +29,25 @@ pub struct DockerfileInput {
     pub application: String,
     /// What it is built on.
     pub base: PinnedBase,
+    /// What the base says by itself.
+    pub base_says: BaseSays,
     /// The layers that are not empty, in their order.
     pub layers: Vec<Layer>,
     /// The application's directory below Tomcat's `webapps`, in each of the layers.
     pub webapp: String,
     /// What the health check asks for: a path of the server.
     pub health_path: String,
+}
+
+/// What the configuration of a base image says, which need not be said again; empty where it says nothing.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct BaseSays {
+    /// Who its process runs as, if not root.
+    pub user: String,
+    /// Its working directory.
+    pub working_dir: String,
+    /// The signal by which it is stopped.
+    pub stop_signal: String,
 }
 
 /// What is made from a template.
@@ -43,6 +57,8 @@ pub struct Rendered {
     pub text: String,
     /// The files of the house, the Dockerfile among them, by their paths.
     pub files: Vec<HouseFile>,
+    /// Directories that are made beside them, without the leading `/`.
+    pub directories: Vec<String>,
 }
 
 /// The name of a base image that cannot mean another one tomorrow: `repository:tag@sha256:…`.
@@ -86,7 +102,10 @@ pub fn render(templates: &Templates, stack: &Stack, input: &DockerfileInput) -> 
         "http_port": runtime.ports.first(),
         "log_directory": runtime.log_directory,
         "config_directory": runtime.config_directory,
-        "touched": with_parents([&runtime.log_directory, &runtime.config_directory]),
+        "touched": with_parents(&runtime.log_directory),
+        "base_user": input.base_says.user,
+        "base_working_dir": input.base_says.working_dir,
+        "base_stop_signal": input.base_says.stop_signal,
         "time_zone": runtime.time_zone,
         "drain_ms": u64::try_from(runtime.drain.as_millis()).unwrap_or(u64::MAX),
         "health_path": input.health_path,
@@ -103,20 +122,19 @@ pub fn render(templates: &Templates, stack: &Stack, input: &DockerfileInput) -> 
         text: text.clone(),
     });
     files.sort_by(|a, b| a.path.cmp(&b.path));
-    Ok(Rendered { text, files })
+    let webapps = format!("{WEBAPPS}/{}", input.webapp);
+    let directories = [webapps.as_str(), &runtime.config_directory];
+    Ok(Rendered {
+        text,
+        files,
+        directories: directories.map(|path| path.trim_start_matches('/').to_owned()).to_vec(),
+    })
 }
 
-/// These directories and all above them but the root.
-fn with_parents<'a>(directories: impl IntoIterator<Item = &'a String>) -> BTreeSet<&'a str> {
-    directories
-        .into_iter()
-        .flat_map(|path| {
-            path.match_indices('/')
-                .skip(1)
-                .map(|(at, _)| &path[..at])
-                .chain([path.as_str()])
-        })
-        .collect()
+/// A directory and all above it but the root, the outermost first.
+fn with_parents(path: &str) -> Vec<&str> {
+    let above = path.match_indices('/').skip(1).map(|(at, _)| &path[..at]);
+    above.chain([path]).collect()
 }
 
 impl Templates {
@@ -146,6 +164,7 @@ impl Templates {
                         &DockerfileInput {
                             application: "application".to_owned(),
                             base,
+                            base_says: BaseSays::default(),
                             layers: vec![Layer::Libraries, Layer::Classes],
                             webapp: "ROOT".to_owned(),
                             health_path: "/".to_owned(),

@@ -27,6 +27,8 @@ pub struct ImageInfo {
     pub has_health_check: bool,
     /// Its labels.
     pub labels: BTreeMap<String, String>,
+    /// The signal by which it is stopped; empty for the engine's usual one.
+    pub stop_signal: String,
     /// Its working directory; may be empty.
     pub working_dir: String,
     /// `repository@digest` of each registry that it came from or went to.
@@ -125,6 +127,7 @@ impl Engine {
                 .and_then(|health| health.test)
                 .is_some_and(|test| test.first().is_some_and(|kind| kind != "NONE")),
             labels: labels.into_iter().collect(),
+            stop_signal: config.stop_signal.unwrap_or_default(),
             working_dir: config.working_dir.unwrap_or_default(),
             repo_digests: seen.repo_digests.unwrap_or_default(),
             size: seen.size.and_then(|n| u64::try_from(n).ok()).unwrap_or(0),

@@ -62,6 +62,7 @@ fn input(application: &str) -> DockerfileInput {
     DockerfileInput {
         application: application.to_owned(),
         base,
+        base_says: BaseSays::default(),
         layers: vec![Layer::Libraries, Layer::Classes],
         webapp: "ROOT".to_owned(),
         health_path: "/".to_owned(),
@@ -97,7 +98,6 @@ fn the_shipped_dockerfile_is_the_one_that_was_meant() {
         names(&text),
         [
             "FROM",
-            "USER",
             "WORKDIR",
             "RUN",
             "COPY",
@@ -106,7 +106,6 @@ fn the_shipped_dockerfile_is_the_one_that_was_meant() {
             "ENV",
             "USER",
             "EXPOSE",
-            "STOPSIGNAL",
             "HEALTHCHECK",
             "CMD"
         ]
@@ -118,23 +117,25 @@ fn the_shipped_dockerfile_is_the_one_that_was_meant() {
         format!("docker.io/library/tomcat:10.1-jdk17-temurin@{digest}")
     );
     assert_eq!(
-        variable(&found[7].1, "CATALINA_OPTS"),
+        variable(&found[6].1, "CATALINA_OPTS"),
         "-XX:MaxRAMPercentage=75.0 -XX:+ExitOnOutOfMemoryError"
     );
     assert!(
-        found[3].1.contains(r#"chown "10001:0" "/var/log/tomcat" "#),
+        found[2]
+            .1
+            .contains(r#"for d in "/var/log/tomcat" conf/Catalina/localhost temp work; "#),
         "{}",
-        found[3].1
+        found[2].1
     );
-    assert_eq!(found[4].1, format!("--chown=0:0 {CONTEXT_HOUSE}/ /"));
-    for (at, layer) in [(5, "libraries"), (6, "classes")] {
+    assert_eq!(found[3].1, format!("--chown=0:0 {CONTEXT_HOUSE}/ /"));
+    for (at, layer) in [(4, "libraries"), (5, "classes")] {
         let copied = format!("--chown=0:0 {CONTEXT_LAYERS}/{layer}/ /usr/local/tomcat/webapps/");
         assert_eq!(found[at].1, copied);
     }
-    assert_eq!(found[8].1, "10001:0");
-    assert_eq!(found[9].1, "8080");
+    assert_eq!(found[7].1, "10001:0");
+    assert_eq!(found[8].1, "8080");
     assert_eq!(
-        serde_json::from_str::<Vec<String>>(&found[12].1).expect("the exec form"),
+        serde_json::from_str::<Vec<String>>(&found[10].1).expect("the exec form"),
         ["catalina.sh", "run"]
     );
 }
@@ -145,13 +146,13 @@ fn the_files_of_the_house_say_what_the_stack_says() {
     stack.runtime.ports = vec![9090, 9999];
     let rendered = render(&templates, &stack, &input("basket")).expect("a Dockerfile");
     let found = instructions(&rendered.text);
-    assert_eq!(found[9].1, "9090 9999");
+    assert_eq!(found[8].1, "9090 9999");
     assert!(
-        found[11]
+        found[9]
             .1
             .ends_with(r#"CMD ["/usr/share/seaworthy/health", "9090", "/"]"#),
         "{}",
-        found[11].1
+        found[9].1
     );
     let file = |path: &str| {
         let file = rendered.files.iter().find(|file| file.path == path);
@@ -169,6 +170,25 @@ fn the_files_of_the_house_say_what_the_stack_says() {
     );
     assert!(file("usr/share/seaworthy/health").is_program());
     assert_eq!(file(IMAGE_DOCKERFILE.trim_start_matches('/')).text, rendered.text);
+}
+
+#[test]
+fn what_the_base_says_is_not_said_again() {
+    let (templates, stack) = shipped();
+    let with = |user: &str, working_dir: &str, stop_signal: &str| {
+        let input = DockerfileInput {
+            base_says: BaseSays {
+                user: user.to_owned(),
+                working_dir: working_dir.to_owned(),
+                stop_signal: stop_signal.to_owned(),
+            },
+            ..input("basket")
+        };
+        names(&render(&templates, &stack, &input).expect("a Dockerfile").text)
+    };
+    assert_eq!(with("", "/usr/local/tomcat", "")[..2], ["FROM", "RUN"]);
+    assert_eq!(with("tomcat", "/srv", "")[..4], ["FROM", "USER", "WORKDIR", "RUN"]);
+    assert!(with("", "", "SIGQUIT").contains(&"STOPSIGNAL".to_owned()));
 }
 
 #[test]
@@ -255,14 +275,14 @@ proptest! {
         if let Ok(text) = render(&templates, &stack, &input).map(|rendered| rendered.text) {
             prop_assert_eq!(names(&text), expected);
             let found = instructions(&text);
-            prop_assert_eq!(variable(&found[7].1, "APPLICATION"), application);
-            prop_assert_eq!(variable(&found[7].1, "LOG_DIRECTORY"), log);
-            prop_assert_eq!(variable(&found[7].1, "CONFIG_DIRECTORY"), paths[0].clone());
-            prop_assert_eq!(variable(&found[7].1, "TZ"), paths[1].clone());
-            let (_, command) = found[11].1.split_once("CMD ").expect("a command");
+            prop_assert_eq!(variable(&found[6].1, "APPLICATION"), application);
+            prop_assert_eq!(variable(&found[6].1, "LOG_DIRECTORY"), log);
+            prop_assert_eq!(variable(&found[6].1, "CONFIG_DIRECTORY"), paths[0].clone());
+            prop_assert_eq!(variable(&found[6].1, "TZ"), paths[1].clone());
+            let (_, command) = found[9].1.split_once("CMD ").expect("a command");
             let command: Vec<String> = serde_json::from_str(command).expect("the exec form");
             prop_assert_eq!(command.last(), Some(&paths[3]));
-            prop_assert_eq!(variable(&found[7].1, "CATALINA_OPTS"), options.join(" "));
+            prop_assert_eq!(variable(&found[6].1, "CATALINA_OPTS"), options.join(" "));
         }
     }
 

@@ -54,7 +54,8 @@ fn pack(war: &Path, files: &Files, webapp: &str, rendered: &Rendered, out: Block
     let mut archive = ZipArchive::new(BufReader::with_capacity(1 << 20, File::open(war)?)).map_err(io::Error::other)?;
     let mut tar = tar::Builder::new(out);
     append_text(&mut tar, CONTEXT_DOCKERFILE, &rendered.text, 0o644)?;
-    for directory in directories(rendered.files.iter().map(|file| &file.path)) {
+    let empty: Vec<String> = rendered.directories.iter().map(|path| format!("{path}/")).collect();
+    for directory in directories(rendered.files.iter().map(|file| &file.path).chain(&empty)) {
         append_directory(&mut tar, &format!("{CONTEXT_HOUSE}/{directory}"))?;
     }
     for file in &rendered.files {

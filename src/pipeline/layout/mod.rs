@@ -178,6 +178,7 @@ mod tests {
                 path: "usr/share/x/health".to_owned(),
                 text: "#!/bin/sh\n".to_owned(),
             }],
+            directories: vec!["config".to_owned()],
         });
         let mut stream = surveyed(war).expect("no finding").context("ROOT", &rendered);
         let mut bytes = Vec::new();

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use crate::dockerfile::{
-    BaseImage, Description, DockerfileInput, MergeRequestOrigin, PinnedBase, Rendered, WarOrigin, labels, render,
+    BaseImage, BaseSays, Description, DockerfileInput, MergeRequestOrigin, PinnedBase, Rendered, WarOrigin, labels,
+    render,
 };
 use crate::model::{Digest, Dockerfile, Finding};
 use crate::pipeline::layout::Layout;
@@ -76,6 +77,15 @@ pub(in crate::pipeline) async fn render_dockerfile(
     let input = DockerfileInput {
         application: run.application(),
         base: pinned,
+        base_says: BaseSays {
+            user: if is_root(&info.user) {
+                String::new()
+            } else {
+                info.user.clone()
+            },
+            working_dir: info.working_dir.clone(),
+            stop_signal: info.stop_signal.clone(),
+        },
         layers: layout.layers(),
         webapp: run.pipeline.context_path.directory(),
         health_path: run.pipeline.context_path.inside(&run.pipeline.boot.path),
@@ -114,6 +124,11 @@ pub(in crate::pipeline) async fn render_dockerfile(
             base_digest: digest,
         },
     })
+}
+
+/// Is the user of an image's configuration root, in any of the ways to write it?
+fn is_root(user: &str) -> bool {
+    matches!(user.split(':').next(), None | Some("" | "0" | "root"))
 }
 
 /// `repository:tag@digest` → `repository@digest`: the form that the engine keeps an image under.

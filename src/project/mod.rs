@@ -1,0 +1,17 @@
+//! A project before and after its build: what its POMs ask for, which builder and which stack it gets, and why.
+//!
+//! Looks and judges, runs nothing: [`survey`] reads the source tree, `choose` takes what it found, what is known of the
+//! WAR, and the pipeline's stacks, and says what is chosen with the evidence, or the finding. Both the road and
+//! `seaworthy plan` use it, so that the plan is what the road does. Files were written by somebody else: sizes, numbers
+//! and depths are bounded.
+
+mod arguments;
+mod jdk;
+mod pom;
+mod reactor;
+mod survey;
+mod xml;
+
+pub use arguments::Arguments;
+pub use jdk::Ask;
+pub use survey::{Survey, WarModule, survey};

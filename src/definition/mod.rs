@@ -8,6 +8,7 @@
 mod check;
 mod files;
 mod glob;
+mod inherit;
 mod load;
 mod pipeline;
 mod problem;

@@ -18,6 +18,14 @@ pub enum ClassFileError {
     Tag(u8),
 }
 
+/// The major version in the first eight bytes of a class file; `None` if it is none.
+pub fn major_version(head: &[u8]) -> Option<u16> {
+    match head {
+        [0xca, 0xfe, 0xba, 0xbe, _, _, high, low, ..] => Some(u16::from_be_bytes([*high, *low])),
+        _ => None,
+    }
+}
+
 /// The names in a class file's constant pool.
 #[derive(Debug)]
 pub struct ConstantPool<'a> {
@@ -134,7 +142,7 @@ impl<'a> Input<'a> {
 
 /// A class file with just these constants, for tests of this and other modules.
 #[cfg(test)]
-pub(super) fn class_with(classes: &[&str], texts: &[&str], strings: &[&str]) -> Vec<u8> {
+pub(crate) fn class_with(classes: &[&str], texts: &[&str], strings: &[&str]) -> Vec<u8> {
     let mut pool = Vec::new();
     let mut next = 1u16;
     let mut utf8 = |pool: &mut Vec<u8>, text: &str| {

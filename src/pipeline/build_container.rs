@@ -14,6 +14,7 @@ use super::{Run, StageError};
 use crate::clients::engine::{
     BuildContainer, CacheVolume, Command, ContainerSpec, Exit, Guards, Limits, User, tar_directory,
 };
+use crate::definition::Builder;
 use crate::maven::{surefire, war};
 
 /// Where the source is in the container.
@@ -29,9 +30,8 @@ const USER: User = User {
 };
 
 /// Makes the container and puts everything into it.
-pub(super) async fn create(run: &Run, source: &Path) -> Result<BuildContainer, StageError> {
+pub(super) async fn create(run: &Run, source: &Path, builder: &Builder) -> Result<BuildContainer, StageError> {
     let parts = &run.parts;
-    let builder = run.pipeline.builder();
     let image = builder.image.mirrored(&parts.config.base_images.mirrors);
     parts
         .engine
@@ -44,7 +44,7 @@ pub(super) async fn create(run: &Run, source: &Path) -> Result<BuildContainer, S
     let spec = ContainerSpec {
         image,
         workspace: WORKSPACE.to_owned(),
-        env: environment(run).into_iter().collect(),
+        env: environment(run, builder).into_iter().collect(),
         limits: Limits {
             memory: limits.memory,
             cpus: limits.cpus,
@@ -66,10 +66,12 @@ pub(super) async fn create(run: &Run, source: &Path) -> Result<BuildContainer, S
     Ok(container)
 }
 
-/// The command of the stack with what every Maven run here needs.
-pub(super) fn command(run: &Run, source: &Path) -> Command {
-    let builder = run.pipeline.builder();
+/// The command of the builder with what every Maven run here needs.
+pub(super) fn command(run: &Run, source: &Path, builder: &Builder) -> Command {
     let mut argv = builder.command_line(source.join("mvnw").is_file());
+    if !run.pipeline.profiles.is_empty() {
+        argv.push(format!("--activate-profiles={}", run.pipeline.profiles.join(",")));
+    }
     argv.push(format!("-Dmaven.repo.local={CACHE}/repository"));
     // Several builds of a project share its cache.
     argv.push("-Daether.syncContext.named.factory=file-lock".to_owned());
@@ -86,8 +88,8 @@ pub(super) fn command(run: &Run, source: &Path) -> Command {
     }
 }
 
-fn environment(run: &Run) -> BTreeMap<String, String> {
-    let mut variables = run.pipeline.builder().variables();
+fn environment(run: &Run, builder: &Builder) -> BTreeMap<String, String> {
+    let mut variables = builder.variables();
     variables.insert("HOME".to_owned(), WORKSPACE.to_owned());
     variables.insert("MAVEN_CONFIG".to_owned(), String::new());
     // Where a Maven Wrapper keeps the Maven that it downloads.

@@ -9,6 +9,7 @@ use super::arguments::Arguments;
 use super::jdk::{self, Ask};
 use super::pom::Pom;
 use super::reactor::Reactor;
+use crate::definition::Pipeline;
 use crate::maven::unsupported_build;
 use crate::model::{Finding, ServletApi};
 
@@ -55,11 +56,13 @@ pub struct Survey {
     pub finding: Option<Finding>,
 }
 
-/// Reads the tree. `command` is what the pipeline starts, `profiles` what it switches on.
+/// Reads the tree, with the profiles and properties that the pipeline and its stacks' command give to Maven.
 ///
 /// # Errors
 /// The disk fails; what is wrong with the project is a finding or a note.
-pub fn survey(directory: &Path, command: &[String], profiles: &[String]) -> io::Result<Survey> {
+pub fn survey(directory: &Path, pipeline: &Pipeline) -> io::Result<Survey> {
+    // The builder is chosen by what is read here, so the first one's command stands for all.
+    let command: &[String] = pipeline.stacks.first().map_or(&[], |stack| &stack.builder.command);
     let mut names = Vec::new();
     for entry in fs::read_dir(directory)? {
         names.extend(entry?.file_name().into_string().ok());
@@ -68,7 +71,7 @@ pub fn survey(directory: &Path, command: &[String], profiles: &[String]) -> io::
     let config = config.lines().filter(|line| !line.starts_with('#'));
     let mut arguments = Arguments::read(config.flat_map(str::split_whitespace))
         .under(&Arguments::read(command.iter().map(String::as_str)));
-    arguments.profiles.extend(profiles.iter().cloned());
+    arguments.profiles.extend(pipeline.profiles.iter().cloned());
     let elsewhere = arguments.file.is_some();
     if !elsewhere && let Some(finding) = unsupported_build(names.iter().map(String::as_str)) {
         return Ok(Survey {

@@ -1,12 +1,18 @@
 //! Dockerfile: lay out the WAR, choose the stack by it, pin its base, render the template, make the labels.
 
+use std::sync::Arc;
+
 use crate::dockerfile::{
     BaseImage, Description, DockerfileInput, MergeRequestOrigin, PinnedBase, WarOrigin, labels, render,
 };
-use crate::model::{Digest, Dockerfile, Finding};
+use crate::model::{Choice, Digest, Dockerfile};
 use crate::pipeline::layout::Layout;
 use crate::pipeline::stages::{Packed, Source};
 use crate::pipeline::{Run, StageError};
+use crate::project::{self, ChosenStack};
+
+/// Longest label with the grounds for the stack, in characters. Some container runtimes refuse labels of 4 KiB.
+const EVIDENCE: usize = 1000;
 
 /// A rendered Dockerfile and what the image will say of itself.
 #[derive(Debug)]
@@ -15,6 +21,8 @@ pub(in crate::pipeline) struct Prepared {
     pub dockerfile: Dockerfile,
     /// What its layers are filled with.
     pub layout: Layout,
+    /// Everything that was chosen, with the grounds.
+    pub choices: Vec<Choice>,
 }
 
 pub(in crate::pipeline) async fn render_dockerfile(
@@ -30,24 +38,8 @@ pub(in crate::pipeline) async fn render_dockerfile(
     for line in layout.told() {
         run.say(&line);
     }
-    let Some(stack) = run.pipeline.stack_for(war.servlet) else {
-        let stacks: Vec<&str> = run.pipeline.stacks.iter().map(|stack| stack.name.as_str()).collect();
-        return Err(Finding::new(
-            "no-stack",
-            format!(
-                "The application speaks {} ({}), and no stack of pipeline {} serves that",
-                war.servlet.as_str(),
-                war.evidence,
-                run.pipeline.name
-            ),
-            format!(
-                "Ask the platform team to add a stack for {}: the pipeline has {}.",
-                war.servlet.as_str(),
-                stacks.join(", ")
-            ),
-        )
-        .into());
-    };
+    let ChosenStack { stack, choice } = project::runtime(&run.pipeline, war, &packed.code, packed.built_with)?;
+    run.say(&choice.to_string());
     let base = &stack.runtime.image;
     let pulled = base.mirrored(&parts.config.base_images.mirrors);
     let Some(digest) = parts.registry.digest(&pulled).await? else {
@@ -74,7 +66,7 @@ pub(in crate::pipeline) async fn render_dockerfile(
         base: pinned,
         layers: layout.layers(),
     };
-    let (templates, rendering) = (parts.templates.clone(), stack.clone());
+    let (templates, rendering) = (parts.templates.clone(), Arc::clone(&stack));
     // A template may loop for ever without writing anything; it must not hold the other builds up.
     let rendered = tokio::task::spawn_blocking(move || render(&templates, &rendering, &input)).await;
     let text = rendered
@@ -84,7 +76,7 @@ pub(in crate::pipeline) async fn render_dockerfile(
         run,
         source,
         packed,
-        stack.name.clone(),
+        &choice,
         BaseImage {
             name: base.as_str().to_owned(),
             digest: digest.clone(),
@@ -95,8 +87,11 @@ pub(in crate::pipeline) async fn render_dockerfile(
         run.say(line);
     }
     run.note(stack.title.clone());
+    let mut choices = packed.choices.clone();
+    choices.push(choice);
     Ok(Prepared {
         layout,
+        choices,
         dockerfile: Dockerfile {
             sha256: Digest::of(text.as_bytes()),
             labels: labels(&description, &info.labels),
@@ -123,7 +118,7 @@ fn describe(
     run: &Run,
     source: &Source,
     packed: &Packed,
-    stack: String,
+    stack: &Choice,
     base: BaseImage,
     dockerfile: &str,
 ) -> Description {
@@ -137,7 +132,8 @@ fn describe(
         build: run.build.id,
         pipeline: run.pipeline.name.clone(),
         pipeline_hash: run.pipeline.hash(),
-        stack,
+        stack: stack.value.clone(),
+        stack_evidence: stack.grounds(EVIDENCE),
         merge_request: MergeRequestOrigin {
             project: mr.project.clone(),
             project_id: mr.project_id,

@@ -8,6 +8,7 @@
 mod arguments;
 mod choose;
 mod jdk;
+mod outlook;
 mod pom;
 mod reactor;
 mod survey;
@@ -16,6 +17,7 @@ mod xml;
 pub use arguments::Arguments;
 pub use choose::{Candidates, ChosenBuilder, ChosenStack, builder, candidates, runtime};
 pub use jdk::Ask;
+pub use outlook::{Possible, possible};
 pub use survey::{Survey, WarModule, survey};
 
 #[cfg(test)]

@@ -1,0 +1,96 @@
+//! `seaworthy plan` of a project in GitLab, and `seaworthy stacks check` of the test world's images.
+
+use std::process::ExitCode;
+
+use seaworthy::cli::{plan, stacks};
+use seaworthy::config::Config;
+use world::World;
+use world::gitlab::GitLab;
+
+use crate::house::sample;
+use crate::outside_clients::settings;
+
+fn same(code: ExitCode, wanted: ExitCode) -> bool {
+    // `ExitCode` has no comparison.
+    format!("{code:?}") == format!("{wanted:?}")
+}
+
+#[tokio::test]
+async fn a_project_is_planned_from_its_address_and_nothing_stays() {
+    seaworthy::clients::http::install_crypto_provider();
+    let world = World::attach();
+    let dir = world.scratch().expect("a folder");
+    let gitlab = GitLab::start(&dir.join("gitlab"), 0)
+        .await
+        .expect("the stand-in starts");
+    gitlab
+        .create_project("coast/lighthouse", &sample("lighthouse"))
+        .await
+        .expect("a project");
+    let config = Config::load(
+        None,
+        settings(&[
+            ("gitlab_url", gitlab.url()),
+            ("gitlab_token", gitlab.api_token()),
+            ("gitlab_git_token", gitlab.git_token()),
+        ]),
+    )
+    .expect("a configuration");
+    let mut out = Vec::new();
+    let address = format!("{}/coast/lighthouse.git", gitlab.url());
+    let code = plan::run(&plan::Args::new(address, None), Some(&config), &mut out)
+        .await
+        .expect("planned");
+    let text = String::from_utf8(out).expect("a text");
+    assert!(same(code, ExitCode::SUCCESS), "{text}");
+    for expected in [
+        "project        lighthouse",
+        "builder        JDK 17",
+        "maven.compiler.release is 17 in pom.xml",
+        "WAR            web/target/lighthouse-web-1.0.war",
+        "stack          tomcat10 ",
+        "FROM docker.io/library/tomcat:10.1-jdk17-temurin",
+    ] {
+        assert!(text.contains(expected), "{expected} is missing in\n{text}");
+    }
+    let elsewhere = plan::Args::new("https://elsewhere.example.com/a/b.git", None);
+    let refused = plan::run(&elsewhere, Some(&config), &mut Vec::new()).await;
+    let refused = format!("{:#}", refused.expect_err("another server"));
+    assert!(refused.contains("is not below"), "{refused}");
+}
+
+#[tokio::test]
+async fn the_images_of_a_stack_are_looked_into() {
+    seaworthy::clients::http::install_crypto_provider();
+    let world = World::attach();
+    let registry = &world.registry;
+    let config = Config::load(
+        None,
+        settings(&[
+            ("engine_url", world.engine.host.clone()),
+            ("registry_repository", format!("{}/qa", registry.address)),
+            ("registry_username", registry.user.clone()),
+            ("registry_password", registry.password.clone()),
+            ("base_images_mirrors", format!("docker.io={}/mirror", registry.address)),
+        ]),
+    )
+    .expect("a configuration");
+    let mut out = Vec::new();
+    let code = stacks::run(&stacks::Args::check(&["tomcat9", "tomcat10"]), Some(&config), &mut out)
+        .await
+        .expect("looked");
+    let text = String::from_utf8(out).expect("a text");
+    assert!(same(code, ExitCode::SUCCESS), "{text}");
+    let lines: Vec<&str> = text.lines().collect();
+    assert_eq!(lines.len(), 4, "{text}");
+    assert!(lines[0].starts_with("ok tomcat10 builder ") && lines[0].contains("Maven 3.9."), "{text}");
+    assert!(lines[3].starts_with("ok tomcat9 runtime ") && lines[3].contains("curl; Tomcat 9.0."), "{text}");
+    // The test world has no image with this JDK: a stack whose images are not there is told, not passed over.
+    let mut out = Vec::new();
+    let code = stacks::run(&stacks::Args::check(&["tomcat85-jdk21"]), Some(&config), &mut out)
+        .await
+        .expect("looked");
+    let text = String::from_utf8(out).expect("a text");
+    assert!(same(code, ExitCode::FAILURE), "{text}");
+    assert!(text.starts_with("PROBLEM tomcat85-jdk21 builder "), "{text}");
+}

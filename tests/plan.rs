@@ -8,7 +8,7 @@ use world::World;
 use world::gitlab::GitLab;
 
 use crate::house::sample;
-use crate::outside_clients::settings;
+use crate::outside_clients::verbs::settings;
 
 fn same(code: ExitCode, wanted: ExitCode) -> bool {
     // `ExitCode` has no comparison.
@@ -83,8 +83,14 @@ async fn the_images_of_a_stack_are_looked_into() {
     assert!(same(code, ExitCode::SUCCESS), "{text}");
     let lines: Vec<&str> = text.lines().collect();
     assert_eq!(lines.len(), 4, "{text}");
-    assert!(lines[0].starts_with("ok tomcat10 builder ") && lines[0].contains("Maven 3.9."), "{text}");
-    assert!(lines[3].starts_with("ok tomcat9 runtime ") && lines[3].contains("curl; Tomcat 9.0."), "{text}");
+    assert!(
+        lines[0].starts_with("ok tomcat10 builder ") && lines[0].contains("Maven 3.9."),
+        "{text}"
+    );
+    assert!(
+        lines[3].starts_with("ok tomcat9 runtime ") && lines[3].contains("curl; Tomcat 9.0."),
+        "{text}"
+    );
     // The test world has no image with this JDK: a stack whose images are not there is told, not passed over.
     let mut out = Vec::new();
     let code = stacks::run(&stacks::Args::check(&["tomcat85-jdk21"]), Some(&config), &mut out)

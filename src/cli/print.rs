@@ -123,6 +123,9 @@ pub(super) fn build(out: &mut impl Write, detail: &BuildDetail) -> io::Result<()
         )?;
         lines.line("pushed", &image.pushed_at.format("%Y-%m-%d %H:%M:%S UTC").to_string())?;
     }
+    for (at, choice) in detail.choices.iter().enumerate() {
+        lines.line(if at == 0 { "choices" } else { "" }, &choice.to_string())?;
+    }
     if let Some(finding) = &detail.finding {
         lines.line("finding", &finding.title)?;
         for line in &finding.detail {

@@ -6,6 +6,7 @@ use crate::maven::war;
 use crate::model::Choice;
 use crate::pipeline::stages::Source;
 use crate::project::{self, Survey};
+use crate::store::choices;
 
 /// How a checkout is going to be built.
 #[derive(Debug)]
@@ -36,11 +37,20 @@ pub(super) async fn plan(run: &Run, source: &Source) -> Result<BuildPlan, StageE
     }
     let chosen = project::builder(&run.pipeline, &survey)?;
     let (builder, choice) = (chosen.builder.clone(), chosen.choice);
-    run.say(&choice.to_string());
-    Ok(BuildPlan {
+    let mut plan = BuildPlan {
         survey,
         builder,
         wars_before,
-        choices: vec![choice],
-    })
+        choices: Vec::new(),
+    };
+    choose(run, &mut plan.choices, choice).await?;
+    Ok(plan)
+}
+
+/// Says and records a choice.
+pub(super) async fn choose(run: &Run, choices: &mut Vec<Choice>, choice: Choice) -> Result<(), StageError> {
+    run.say(&choice.to_string());
+    choices.push(choice);
+    let held = choices::record(&run.parts.pool, &run.claim, run.build.id, choices).await?;
+    if held { Ok(()) } else { Err(StageError::Stopped) }
 }

@@ -6,7 +6,7 @@ use crate::maven::{Bytecode, WarError, WarLimits, war};
 use crate::model::{Choice, TestReport, War};
 use crate::pipeline::build_container::Found;
 use crate::pipeline::maven_run::MavenRun;
-use crate::pipeline::plan::BuildPlan;
+use crate::pipeline::plan::{self, BuildPlan};
 use crate::pipeline::stages::Tested;
 use crate::pipeline::stages::unit_test::understand;
 use crate::pipeline::{Run, StageError, build_container};
@@ -31,7 +31,7 @@ pub(in crate::pipeline) struct Packed {
 
 pub(in crate::pipeline) async fn package(run: &Run, tested: Tested) -> Result<Packed, StageError> {
     let Tested {
-        plan,
+        mut plan,
         mut report,
         mut maven,
         ended,
@@ -45,7 +45,8 @@ pub(in crate::pipeline) async fn package(run: &Run, tested: Tested) -> Result<Pa
             found
         }
     };
-    let chosen = choose(run, &maven, &found, &plan)?;
+    let (chosen, why) = choose(run, &maven, &found, &plan)?;
+    plan::choose(run, &mut plan.choices, why).await?;
     let directory = run.workspace.results().join("war");
     build_container::fetch_file(run, &maven.container, &chosen, &directory).await?;
     let file = directory.join(chosen.rsplit('/').next().unwrap_or(&chosen));
@@ -78,16 +79,23 @@ pub(in crate::pipeline) async fn package(run: &Run, tested: Tested) -> Result<Pa
 }
 
 /// The only WAR, or the one that the pipeline wants.
-fn choose(run: &Run, maven: &MavenRun, found: &Found, plan: &BuildPlan) -> Result<String, StageError> {
+fn choose(run: &Run, maven: &MavenRun, found: &Found, plan: &BuildPlan) -> Result<(String, Choice), StageError> {
     let glob = run.pipeline.war.as_ref();
     let candidates = project::candidates(&found.wars, &plan.wars_before, &plan.survey, glob.is_some());
-    for note in &candidates.notes {
-        run.say(note);
-    }
     let matches = |path: &str| glob.is_some_and(|glob| glob.matches(path));
     let wanted = glob.map(|glob| war::Wanted {
         pattern: glob.as_str(),
         matches: &matches,
     });
-    Ok(maven.console(|console| war::choose(&candidates.wars, &found.jars, console.modules(), wanted.as_ref()))?)
+    let path =
+        maven.console(|console| war::choose(&candidates.wars, &found.jars, console.modules(), wanted.as_ref()))?;
+    let why = match (glob, found.wars.len()) {
+        (Some(glob), _) => format!("war = \"{glob}\" in pipeline {}", run.pipeline.name),
+        (None, 1) => "the only WAR of the build".to_owned(),
+        (None, several) => format!("of {several} WARs, the one that is left"),
+    };
+    let mut evidence = vec![why];
+    evidence.extend(candidates.notes);
+    let choice = Choice::new("WAR", path.clone(), evidence);
+    Ok((path, if glob.is_some() { choice.overridden() } else { choice }))
 }

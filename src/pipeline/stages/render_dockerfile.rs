@@ -5,8 +5,9 @@ use std::sync::Arc;
 use crate::dockerfile::{
     BaseImage, Description, DockerfileInput, MergeRequestOrigin, PinnedBase, WarOrigin, labels, render,
 };
-use crate::model::{Choice, Digest, Dockerfile};
+use crate::model::{Digest, Dockerfile};
 use crate::pipeline::layout::Layout;
+use crate::pipeline::plan;
 use crate::pipeline::stages::{Packed, Source};
 use crate::pipeline::{Run, StageError};
 use crate::project::{self, ChosenStack};
@@ -21,8 +22,6 @@ pub(in crate::pipeline) struct Prepared {
     pub dockerfile: Dockerfile,
     /// What its layers are filled with.
     pub layout: Layout,
-    /// Everything that was chosen, with the grounds.
-    pub choices: Vec<Choice>,
 }
 
 pub(in crate::pipeline) async fn render_dockerfile(
@@ -39,7 +38,8 @@ pub(in crate::pipeline) async fn render_dockerfile(
         run.say(&line);
     }
     let ChosenStack { stack, choice } = project::runtime(&run.pipeline, war, &packed.code, packed.built_with)?;
-    run.say(&choice.to_string());
+    let evidence = choice.grounds(EVIDENCE);
+    plan::choose(run, &mut packed.choices.clone(), choice).await?;
     let base = &stack.runtime.image;
     let pulled = base.mirrored(&parts.config.base_images.mirrors);
     let Some(digest) = parts.registry.digest(&pulled).await? else {
@@ -76,7 +76,7 @@ pub(in crate::pipeline) async fn render_dockerfile(
         run,
         source,
         packed,
-        &choice,
+        (stack.name.clone(), evidence),
         BaseImage {
             name: base.as_str().to_owned(),
             digest: digest.clone(),
@@ -87,11 +87,8 @@ pub(in crate::pipeline) async fn render_dockerfile(
         run.say(line);
     }
     run.note(stack.title.clone());
-    let mut choices = packed.choices.clone();
-    choices.push(choice);
     Ok(Prepared {
         layout,
-        choices,
         dockerfile: Dockerfile {
             sha256: Digest::of(text.as_bytes()),
             labels: labels(&description, &info.labels),
@@ -118,7 +115,7 @@ fn describe(
     run: &Run,
     source: &Source,
     packed: &Packed,
-    stack: &Choice,
+    (stack, stack_evidence): (String, String),
     base: BaseImage,
     dockerfile: &str,
 ) -> Description {
@@ -132,8 +129,8 @@ fn describe(
         build: run.build.id,
         pipeline: run.pipeline.name.clone(),
         pipeline_hash: run.pipeline.hash(),
-        stack: stack.value.clone(),
-        stack_evidence: stack.grounds(EVIDENCE),
+        stack,
+        stack_evidence,
         merge_request: MergeRequestOrigin {
             project: mr.project.clone(),
             project_id: mr.project_id,

@@ -32,6 +32,9 @@ const TECHNOLOGIES: &[(&str, &[&str], &[&str])] = &[
     ("JMS", &["jms/"], &[]),
 ];
 
+/// Spring's ways to be started by a container (Servlet 3.0, `ServletContainerInitializer`).
+const INITIALIZERS: &[&str] = &["SpringBootServletInitializer", "WebApplicationInitializer"];
+
 /// What was found in a WAR.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Bytecode {
@@ -45,6 +48,9 @@ pub struct Bytecode {
     pub missing: Vec<Missing>,
     /// Is it an executable WAR of Spring Boot? Its launcher is of no use on Tomcat and does no harm.
     pub executable: bool,
+    /// Does it have a class by which Tomcat starts it: a web initializer of Spring, or a `web.xml`? Only looked for in an
+    /// executable WAR.
+    pub initializer: bool,
 }
 
 /// The classes of one library.
@@ -91,6 +97,7 @@ pub(super) fn survey<R: Read + Seek>(war: &mut ZipArchive<R>, limits: Limits) ->
             .any(|(_, name)| name.starts_with("org/springframework/boot/loader/")),
         ..Bytecode::default()
     };
+    found.initializer = names.iter().any(|(_, name)| name == "WEB-INF/web.xml");
     let mut uses = vec![(0, String::new()); TECHNOLOGIES.len()];
     let mut brings = vec![(false, false); TECHNOLOGIES.len()];
     let mut left = limits;
@@ -115,6 +122,9 @@ pub(super) fn survey<R: Read + Seek>(war: &mut ZipArchive<R>, limits: Limits) ->
             }
         }
     }
+    if found.executable && !found.initializer {
+        found.initializer = initializer_in_libraries(war, &names, limits)?;
+    }
     for (at, (technology, _, implementations)) in TECHNOLOGIES.iter().enumerate() {
         let (classes, class) = std::mem::take(&mut uses[at]);
         let (interface, implementation) = brings[at];
@@ -136,6 +146,7 @@ fn own_class(path: &str, class: &[u8], found: &mut Bytecode, uses: &mut [(usize,
     let Ok(pool) = ConstantPool::read(class) else {
         return;
     };
+    found.initializer |= INITIALIZERS.iter().any(|name| pool.names_class(name));
     for ((_, packages, _), (count, first)) in TECHNOLOGIES.iter().zip(uses) {
         let used = packages.iter().any(|package| {
             pool.refers_to(&format!("javax/{package}")) || pool.refers_to(&format!("jakarta/{package}"))
@@ -147,6 +158,46 @@ fn own_class(path: &str, class: &[u8], found: &mut Bytecode, uses: &mut [(usize,
             *count += 1;
         }
     }
+}
+
+/// Is there a class that names one of Spring's initializers, Spring's own jars apart? It may be in a sibling module.
+fn initializer_in_libraries<R: Read + Seek>(
+    war: &mut ZipArchive<R>,
+    names: &[(usize, String)],
+    limits: Limits,
+) -> Result<bool, Trouble> {
+    for (index, _) in names
+        .iter()
+        .filter(|(_, name)| name.starts_with("WEB-INF/lib/") && name.ends_with(".jar"))
+    {
+        let Some(jar) = zip_guard::content(war, *index, limits.library)? else {
+            continue;
+        };
+        match has_initializer(jar, limits) {
+            Ok(true) => return Ok(true),
+            Ok(false) | Err(Trouble::Broken(_)) => {}
+            Err(trouble) => return Err(trouble),
+        }
+    }
+    Ok(false)
+}
+
+fn has_initializer(jar: Vec<u8>, limits: Limits) -> Result<bool, Trouble> {
+    let mut jar = zip_guard::open(Cursor::new(jar), limits)?;
+    let names = zip_guard::names(&mut jar)?;
+    if names.iter().any(|(_, name)| name.starts_with("org/springframework/")) {
+        return Ok(false);
+    }
+    for (index, _) in names.iter().filter(|(_, path)| is_class(path)) {
+        let Some(class) = zip_guard::content(&mut jar, *index, CLASS)? else {
+            continue;
+        };
+        let names_it = |pool: ConstantPool<'_>| INITIALIZERS.iter().any(|name| pool.names_class(name));
+        if ConstantPool::read(&class).is_ok_and(names_it) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 fn look_into(

@@ -102,6 +102,17 @@ impl<'a> ConstantPool<'a> {
     }
 }
 
+impl ConstantPool<'_> {
+    /// Does the class name a class of this simple name, in whatever package?
+    pub fn names_class(&self, simple: &str) -> bool {
+        self.classes.iter().any(|index| {
+            let name = self.texts.get(usize::from(*index)).copied().unwrap_or_default();
+            name.strip_suffix(simple.as_bytes())
+                .is_some_and(|package| package.ends_with(b"/"))
+        })
+    }
+}
+
 /// Is there `L` and the package in this descriptor or signature (4.3, 4.7.9.1), at the start of a type?
 fn has_type(descriptor: &[u8], package: &[u8]) -> bool {
     let mut rest = descriptor;

@@ -8,9 +8,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
+use super::plan::BuildPlan;
 use super::{Run, StageError, build_container};
 use crate::clients::engine::{BuildContainer, EngineError, Exit};
-use crate::definition::Builder;
 use crate::maven::{Console, Ended, Event};
 use crate::model::Stage;
 
@@ -26,7 +26,7 @@ pub(super) struct MavenRun {
 
 impl MavenRun {
     /// Starts Maven.
-    pub fn start(run: &Run, container: BuildContainer, source: &std::path::Path, builder: &Builder) -> Self {
+    pub fn start(run: &Run, container: BuildContainer, source: &std::path::Path, plan: &BuildPlan) -> Self {
         let container = Arc::new(container);
         let console = Arc::new(Mutex::new(Console::in_directory(build_container::SOURCE)));
         let stage = Arc::new(Mutex::new(Stage::UnitTest));
@@ -34,7 +34,7 @@ impl MavenRun {
         let task = {
             let (container, console, stage) = (Arc::clone(&container), Arc::clone(&console), Arc::clone(&stage));
             let (log, cancel) = (run.log.clone(), run.cancel.clone());
-            let command = build_container::command(run, source, builder);
+            let command = build_container::command(run, source, plan);
             log.line(Some(Stage::UnitTest), &format!("$ {}", command.argv.join(" ")));
             let mut tell = Some(tell);
             tokio::spawn(async move {

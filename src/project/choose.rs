@@ -64,7 +64,7 @@ pub fn builder<'p>(pipeline: &'p Pipeline, survey: &Survey) -> Result<ChosenBuil
     let able = |jdk: &&u8| oldest.is_none_or(|level| level >= oldest_level(**jdk));
     let least = wanted.unwrap_or(pipeline.default_jdk);
     let fitting = jdks.iter().filter(able).find(|jdk| **jdk >= least);
-    let largest = || jdks.iter().filter(able).next_back().filter(|_| wanted.is_none());
+    let largest = || jdks.iter().rfind(able).filter(|_| wanted.is_none());
     let chosen = fitting.or_else(largest).copied();
     let Some((jdk, builder)) = chosen.and_then(|jdk| Some((jdk, pipeline.builder_with(jdk)?))) else {
         return Err(no_jdk(pipeline, survey, least, &jdks));
@@ -200,7 +200,7 @@ pub fn runtime(pipeline: &Pipeline, war: &War, code: &Bytecode, built_with: u8) 
             descriptor.map(|version| version.to_string()),
         ));
     };
-    if let Some(finding) = needs_server(stack, code) {
+    if let Some(finding) = needs_server(stack, code).or_else(|| starts_nothing(code)) {
         return Err(finding);
     }
     let choice = Choice::new("stack", stack.name.clone(), evidence);
@@ -354,6 +354,17 @@ fn needs_server(stack: &Stack, code: &Bytecode) -> Option<Finding> {
                 missing.technology, missing.classes, missing.class
             )
         }))
+    })
+}
+
+/// An executable WAR of Spring Boot that only its own launcher can start.
+fn starts_nothing(code: &Bytecode) -> Option<Finding> {
+    (code.executable && !code.initializer).then(|| {
+        Finding::new(
+            "starts-nothing",
+            "The executable WAR of Spring Boot has no class that extends SpringBootServletInitializer: on Tomcat it starts nothing",
+            "Let the application's main class extend SpringBootServletInitializer and override configure (Spring Boot, \"Traditional Deployment\"); the WAR stays executable.",
+        )
     })
 }
 

@@ -50,6 +50,8 @@ pub struct Survey {
     pub wars: Vec<WarModule>,
     /// Which servlet generation the dependencies speak, and the evidence; the classes of the WAR decide in the end.
     pub servlet: Option<(ServletApi, String)>,
+    /// Does a module use Maven's toolchains? It needs a `toolchains.xml` then.
+    pub toolchains: bool,
     /// What is worth saying before the build: skipped tests, a wrapper's Maven, POMs that could not be read.
     pub notes: Vec<String>,
     /// Why this cannot become an image, if that is certain already.
@@ -84,6 +86,9 @@ pub fn survey(directory: &Path, pipeline: &Pipeline) -> io::Result<Survey> {
         asks: asks(&reactor),
         wars: wars(&reactor),
         servlet: servlet(&reactor),
+        toolchains: reactor
+            .modules()
+            .any(|pom| !jdk::plugins(&reactor, pom, "maven-toolchains-plugin").is_empty()),
         notes: notes(&reactor, directory)?,
         finding: None,
     };

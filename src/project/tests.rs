@@ -178,6 +178,26 @@ fn each_sample_project_gets_the_right_stack_or_the_right_finding() {
             is: Is::On(17, "tomcat10"),
         },
         Sample {
+            name: "executable WAR of Spring Boot that only its launcher can start",
+            files: vec![("pom.xml", format!("{boot}{WAR}"))],
+            war: vec![
+                ("org/springframework/boot/loader/launch/WarLauncher.class", class(61, &[])),
+                ("WEB-INF/classes/x/App.class", class(61, &["org/springframework/boot/SpringApplication"])),
+                ("WEB-INF/lib/spring-boot.jar", zipped(&[("org/springframework/boot/web/servlet/support/SpringBootServletInitializer.class", class(61, &[JAKARTA, "org/springframework/web/WebApplicationInitializer"]))])),
+            ],
+            is: Is::Told("starts-nothing", "extends SpringBootServletInitializer"),
+        },
+        Sample {
+            name: "executable WAR of Spring Boot whose initializer is in a sibling module",
+            files: vec![("pom.xml", format!("{boot}{WAR}"))],
+            war: vec![
+                ("org/springframework/boot/loader/launch/WarLauncher.class", class(61, &[])),
+                ("WEB-INF/classes/x/App.class", class(61, &[JAKARTA])),
+                ("WEB-INF/lib/start-1.0.jar", zipped(&[("x/Start.class", class(61, &["org/springframework/boot/web/servlet/support/SpringBootServletInitializer"]))])),
+            ],
+            is: Is::On(17, "tomcat10"),
+        },
+        Sample {
             name: "a JAR",
             files: vec![("pom.xml", "<artifactId>app</artifactId>".to_owned())],
             war: vec![],
@@ -545,6 +565,60 @@ fn skipped_tests_wrapper_and_gaps_are_told_before_the_build() {
             "Maven 3.8.6, by the wrapper (.mvn/wrapper/maven-wrapper.properties)",
         ]
     );
+}
+
+#[test]
+fn profiles_of_the_pipeline_are_read_and_a_default_profile_gives_way() {
+    let pom = format!(
+        "{WAR}<profiles>\
+         <profile><id>a</id><activation><activeByDefault>true</activeByDefault></activation><properties><maven.compiler.release>21</maven.compiler.release></properties></profile>\
+         <profile><id>qa</id><properties><maven.compiler.release>11</maven.compiler.release></properties></profile>\
+         </profiles>"
+    );
+    let directory = tree(&[("pom.xml", &pom)]);
+    let mut pipeline = pipeline();
+    let jdk = |pipeline: &Pipeline| {
+        let survey = survey(directory.path(), pipeline).expect("read");
+        builder(pipeline, &survey).expect("a builder").builder.jdk
+    };
+    assert_eq!(jdk(&pipeline), 21);
+    pipeline.profiles = vec!["qa".to_owned()];
+    assert_eq!(jdk(&pipeline), 11);
+}
+
+#[test]
+fn toolchains_and_the_enforcer_ask_too_and_the_highest_counts() {
+    let plugin = |name: &str, configuration: &str| {
+        format!(
+            "<plugin><artifactId>{name}</artifactId><executions><execution><configuration>{configuration}</configuration></execution></executions></plugin>"
+        )
+    };
+    let pom = format!(
+        "{}<build><plugins>{}{}</plugins></build>",
+        properties("<maven.compiler.release>8</maven.compiler.release><jdk>21</jdk>"),
+        plugin(
+            "maven-toolchains-plugin",
+            "<toolchains><jdk><version>${jdk}</version></jdk></toolchains>"
+        ),
+        plugin(
+            "maven-enforcer-plugin",
+            "<rules><requireJavaVersion><version>[17,)</version></requireJavaVersion></rules>"
+        ),
+    );
+    let directory = tree(&[("pom.xml", &pom)]);
+    let pipeline = pipeline();
+    let survey = survey(directory.path(), &pipeline).expect("read");
+    assert!(survey.toolchains);
+    let whys: Vec<&str> = survey.asks.iter().map(|ask| ask.why.as_str()).collect();
+    assert_eq!(
+        whys,
+        [
+            "maven.compiler.release is 8 in pom.xml",
+            "the toolchain's JDK is ${jdk}, which is 21, in pom.xml",
+            "requireJavaVersion is [17,) in pom.xml",
+        ]
+    );
+    assert_eq!(builder(&pipeline, &survey).expect("a builder").builder.jdk, 21);
 }
 
 #[test]

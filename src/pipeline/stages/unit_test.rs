@@ -26,8 +26,8 @@ pub(in crate::pipeline) struct Tested {
 pub(in crate::pipeline) async fn unit_test(run: &Run, source: &Source) -> Result<Tested, StageError> {
     let plan = plan(run, source).await?;
     run.say(&format!("Preparing a container of {}", plan.builder.image.as_str()));
-    let container = build_container::create(run, &source.directory, &plan.builder).await?;
-    let mut maven = MavenRun::start(run, container, &source.directory, &plan.builder);
+    let container = build_container::create(run, &source.directory, &plan).await?;
+    let mut maven = MavenRun::start(run, container, &source.directory, &plan);
     if maven.tests_over().await {
         let found = build_container::look(&maven.container).await?;
         let report = read_found(run, &maven, &found).await?;
@@ -101,6 +101,7 @@ async fn read(directory: PathBuf) -> Result<TestReport, StageError> {
 async fn record(run: &Run, report: &TestReport, remarks: &[Finding]) -> Result<(), StageError> {
     let counts = report.counts;
     run.note(match (counts.failed + counts.errors, counts.skipped) {
+        (0, 0) if counts.run == 0 => "no test was executed".to_owned(),
         (0, 0) => format!("{} tests", counts.run),
         (0, skipped) => format!("{} tests, {skipped} skipped", counts.run),
         (red, _) => format!("{red} of {} tests failed", counts.run),

@@ -1,13 +1,16 @@
-//! `seaworthy plan` of a project in GitLab, and `seaworthy stacks check` of the test world's images.
+//! `seaworthy plan` of a project in GitLab, `seaworthy stacks check` of the test world's images, and
+//! what a build chose by itself.
 
 use std::process::ExitCode;
 
 use seaworthy::cli::{plan, stacks};
 use seaworthy::config::Config;
+use seaworthy::model::BuildId;
+use seaworthy::store::{choices, images};
 use world::World;
 use world::gitlab::GitLab;
 
-use crate::house::sample;
+use crate::house::{House, sample};
 use crate::outside_clients::verbs::settings;
 
 fn same(code: ExitCode, wanted: ExitCode) -> bool {
@@ -99,4 +102,79 @@ async fn the_images_of_a_stack_are_looked_into() {
     let text = String::from_utf8(out).expect("a text");
     assert!(same(code, ExitCode::FAILURE), "{text}");
     assert!(text.starts_with("PROBLEM tomcat85-jdk21 builder "), "{text}");
+}
+
+/// The sample harbour with a toolchain, and a profile in which no test runs.
+fn harbour_with_toolchain(into: &std::path::Path) {
+    let from = sample("harbour");
+    let copied = std::process::Command::new("cp")
+        .args(["-r", "--"])
+        .args([&from, into])
+        .status();
+    assert!(copied.expect("cp").success());
+    let pom = into.join("pom.xml");
+    let text = std::fs::read_to_string(&pom).expect("the POM");
+    let toolchains = "<plugins><plugin><groupId>org.apache.maven.plugins</groupId><artifactId>maven-toolchains-plugin</artifactId>\
+         <version>3.2.0</version><executions><execution><goals><goal>toolchain</goal></goals></execution></executions>\
+         <configuration><toolchains><jdk><version>[17,21)</version></jdk></toolchains></configuration></plugin></plugins><resources>";
+    let profile = "<profiles><profile><id>qa</id><properties><skipTests>true</skipTests></properties></profile></profiles></project>";
+    let text = text
+        .replacen("<resources>", toolchains, 1)
+        .replacen("</project>", profile, 1);
+    std::fs::write(pom, text).expect("written");
+}
+
+#[tokio::test]
+async fn profile_and_toolchain_reach_maven_and_each_choice_is_kept_with_its_evidence() {
+    let mut house = House::build().await;
+    house.define("profiles = [\"qa\"]\nwar = \"target/*.war\"");
+    let service = house.serve("worker", &[]).await;
+    let directory = house.dir.join("sample");
+    harbour_with_toolchain(&directory);
+    let project = house
+        .gitlab
+        .create_project("shop/harbour", &directory)
+        .await
+        .expect("a project");
+    house.merge_request(&service, &project, "berths").await;
+    let record = house.passes(1).await;
+    let remark = record.remarks.first().expect("a remark");
+    assert_eq!(
+        remark.title,
+        "No test was executed: the project tells Maven to skip the tests"
+    );
+    let log = house.log_of(1).await;
+    for expected in [
+        "Tests are skipped: skipTests is true in pom.xml",
+        "builder JDK 17: maven.compiler.release is 17 in pom.xml; the toolchain's JDK is [17,21) in pom.xml",
+        "--activate-profiles=qa",
+        "--toolchains=/seaworthy/toolchains.xml",
+        "stack tomcat9: javax: ",
+    ] {
+        assert!(log.contains(expected), "{expected} is missing in\n{log}");
+    }
+    let choices = choices::of_build(&house.pool, BuildId(1)).await.expect("read");
+    let told: Vec<(&str, &str, bool)> = choices
+        .iter()
+        .map(|choice| (choice.what.as_str(), choice.value.as_str(), choice.overridden))
+        .collect();
+    assert_eq!(
+        told,
+        [
+            ("builder", "JDK 17", false),
+            ("WAR", "target/harbour-1.0.war", true),
+            ("stack", "tomcat9", false)
+        ]
+    );
+    let image = images::of_build(&house.pool, BuildId(1))
+        .await
+        .expect("read")
+        .expect("an image");
+    let evidence = &image.dockerfile.labels["dev.seaworthy.stack.evidence"];
+    assert!(
+        evidence.contains("WEB-INF/classes has major version 61 (Java 17) in "),
+        "{evidence}"
+    );
+    house.close().await;
+    drop(service);
 }

@@ -71,10 +71,16 @@ pub fn builder<'p>(pipeline: &'p Pipeline, survey: &Survey) -> Result<ChosenBuil
     };
     let mut evidence = match wanted {
         Some(_) => strongest(survey),
-        None => vec![format!(
-            "no POM says for which Java it is; {} is the default of pipeline {}",
-            pipeline.default_jdk, pipeline.name
-        )],
+        None => {
+            let outside = survey.outside.as_ref();
+            let outside = outside
+                .map(|parent| format!(" (the parent {parent} is not in it)"))
+                .unwrap_or_default();
+            vec![format!(
+                "no POM in the repository says for which Java it is{outside}; {} is the default of pipeline {}",
+                pipeline.default_jdk, pipeline.name
+            )]
+        }
     };
     if wanted.is_some_and(|wanted| wanted != jdk)
         && let Some(wanted) = wanted
@@ -137,10 +143,12 @@ fn no_jdk(pipeline: &Pipeline, survey: &Survey, least: u8, jdks: &[u8]) -> Findi
         Finding::new(
             "jdk-missing",
             format!(
-                "The project compiles for Java {level} ({why}), which the compilers of pipeline {} (JDK {list}) do not know any more",
+                "The project compiles for Java {level} ({why}), which the compilers of pipeline {} (JDK {list}) do not \
+                 know any more",
                 pipeline.name
             ),
-            "Raise the version that is compiled for to 8 or higher, or ask the platform team for a stack with an older JDK.",
+            "Raise the version that is compiled for to 8 or higher, or ask the platform team for a stack with an older \
+             JDK.",
         )
     } else {
         Finding::new(
@@ -188,8 +196,8 @@ pub fn runtime(pipeline: &Pipeline, war: &War, code: &Bytecode, built_with: u8) 
         }
         None => (smallest, false),
     };
-    // An overridden stack may be the wrong one for reasons that only its owner knows; a JVM that cannot load the classes
-    // is wrong for every reason.
+    // An overridden stack may be the wrong one for reasons that only its owner knows; a JVM that cannot load the
+    // classes is wrong for every reason.
     let unloadable = stack.is_some_and(|stack| need.highest > u16::from(stack.builder.jdk));
     let Some(stack) = stack.filter(|_| !unloadable) else {
         return Err(no_stack(
@@ -308,7 +316,8 @@ fn no_stack(pipeline: &Pipeline, war: &War, code: &Bytecode, need: &Need, descri
         return Finding::new(
             "class-too-new",
             format!("{what} made for Java {}, and the newest JDK for {api} here is {most}", need.highest),
-            "Take a version of the library that is made for this JDK, or ask the platform team for a stack with a newer one.",
+            "Take a version of the library that is made for this JDK, or ask the platform team for a stack with a newer \
+             one.",
         )
         .with_detail(need.evidence.first().cloned().filter(|_| own > 0))
         .with_detail(libraries.into_iter().take(40));
@@ -346,7 +355,9 @@ fn needs_server(stack: &Stack, code: &Bytecode) -> Option<Finding> {
                 "The application uses {}, which is neither in Tomcat nor in the WAR",
                 names.join(" and ")
             ),
-            "Pack an implementation with it (Mojarra or MyFaces for JSF, Weld or OpenWebBeans for CDI, the client of the message broker for JMS), replace EJBs by plain classes, or ask the platform team for a stack whose base provides it (runtime.provides).",
+            "Pack an implementation with it (Mojarra or MyFaces for JSF, Weld or OpenWebBeans for CDI, the client of the \
+             message broker for JMS), replace EJBs by plain classes, or ask the platform team for a stack whose base \
+             provides it (runtime.provides).",
         )
         .with_detail(missing.iter().map(|missing| {
             format!(
@@ -362,8 +373,10 @@ fn starts_nothing(code: &Bytecode) -> Option<Finding> {
     (code.executable && !code.initializer).then(|| {
         Finding::new(
             "starts-nothing",
-            "The executable WAR of Spring Boot has no class that extends SpringBootServletInitializer: on Tomcat it starts nothing",
-            "Let the application's main class extend SpringBootServletInitializer and override configure (Spring Boot, \"Traditional Deployment\"); the WAR stays executable.",
+            "The executable WAR of Spring Boot has no class that extends SpringBootServletInitializer: on Tomcat it \
+             starts nothing",
+            "Let the application's main class extend SpringBootServletInitializer and override configure (Spring Boot, \
+             \"Traditional Deployment\"); the WAR stays executable.",
         )
     })
 }

@@ -68,6 +68,14 @@ impl Pom {
         })
     }
 
+    /// Does a profile add modules, whether it is active or not?
+    pub(super) fn has_modules_in_profiles(&self) -> bool {
+        self.project
+            .list(&["profiles"])
+            .iter()
+            .any(|profile| profile.child("modules").is_some() || profile.child("subprojects").is_some())
+    }
+
     /// The project itself and its active profiles, what wins first.
     ///
     /// A profile is active if the arguments name it, if a property that they give activates it, or by default where no
@@ -94,9 +102,17 @@ fn named(profile: &Element, arguments: &Arguments) -> bool {
         return true;
     }
     let property = |path: &str| profile.text_at(&["activation", "property", path]);
-    property("name").is_some_and(|name| match (arguments.properties.get(name), property("value")) {
-        (Some(given), Some(wanted)) => given == wanted,
-        (Some(_), None) => true,
-        (None, _) => false,
+    // `!` turns either around: active if the property is not given, or has another value.
+    property("name").is_some_and(|name| match name.strip_prefix('!') {
+        Some(name) => !arguments.properties.contains_key(name),
+        None => match (arguments.properties.get(name), property("value")) {
+            (Some(given), Some(wanted)) => match wanted.strip_prefix('!') {
+                Some(unwanted) => given != unwanted,
+                None => given == wanted,
+            },
+            (Some(_), None) => true,
+            (None, Some(wanted)) => wanted.starts_with('!'),
+            (None, None) => false,
+        },
     })
 }

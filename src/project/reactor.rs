@@ -181,6 +181,12 @@ impl Reactor {
         }
     }
 
+    /// The packaging of a POM; as it is written if it holds a property that is not known.
+    pub(super) fn packaging(&self, pom: &Pom) -> String {
+        let stated = pom.packaging();
+        self.interpolate(pom, stated).unwrap_or_else(|| stated.to_owned())
+    }
+
     /// The value of a property for this POM, interpolated, and where it stands.
     pub(super) fn property(&self, pom: &Pom, name: &str) -> Option<Stated> {
         let raw = self.raw(pom, name)?;

@@ -48,6 +48,8 @@ pub struct Survey {
     pub asks: Vec<Ask>,
     /// Modules that make a WAR.
     pub wars: Vec<WarModule>,
+    /// The parent POM that is not in the repository, as `group:artifact:version`: it may say what is not known here.
+    pub outside: Option<String>,
     /// Which servlet generation the dependencies speak, and the evidence; the classes of the WAR decide in the end.
     pub servlet: Option<(ServletApi, String)>,
     /// Does a module use Maven's toolchains? It needs a `toolchains.xml` then.
@@ -85,6 +87,7 @@ pub fn survey(directory: &Path, pipeline: &Pipeline) -> io::Result<Survey> {
     let mut survey = Survey {
         asks: asks(&reactor),
         wars: wars(&reactor),
+        outside: outside(&reactor),
         servlet: servlet(&reactor),
         toolchains: reactor
             .modules()
@@ -106,8 +109,16 @@ fn asks(reactor: &Reactor) -> Vec<Ask> {
     asks
 }
 
+fn outside(reactor: &Reactor) -> Option<String> {
+    let parent = reactor.chain(reactor.modules().next()?).1?;
+    Some(format!("{}:{}:{}", parent.group, parent.artifact, parent.version))
+}
+
 fn wars(reactor: &Reactor) -> Vec<WarModule> {
-    let modules: Vec<&Pom> = reactor.modules().filter(|pom| pom.packaging() == "war").collect();
+    let modules: Vec<&Pom> = reactor
+        .modules()
+        .filter(|pom| reactor.packaging(pom) == "war")
+        .collect();
     let overlays: Vec<(String, String)> = modules
         .iter()
         .flat_map(|pom| {
@@ -160,7 +171,7 @@ fn servlet(reactor: &Reactor) -> Option<(ServletApi, String)> {
             _ => return None,
         })
     };
-    let wars = reactor.modules().filter(|pom| pom.packaging() == "war");
+    let wars = reactor.modules().filter(|pom| reactor.packaging(pom) == "war");
     wars.flat_map(|pom| jdk::libraries(reactor, pom)).find_map(|library| {
         let api = generation(&library)?;
         Some((
@@ -221,13 +232,16 @@ fn wrapper(directory: &Path) -> io::Result<Option<String>> {
     }))
 }
 
-/// What no build can change: no module makes a WAR, and nothing is there that could make one beside Maven's own packagings.
+/// What no build can change: no module makes a WAR, and nothing is there that could make one beside Maven's own
+/// packagings.
 fn certain(reactor: &Reactor, survey: &Survey) -> Option<Finding> {
     let open = !survey.wars.is_empty()
         || !reactor.gaps.is_empty()
         || reactor.modules().next().is_none()
         || reactor.modules().any(|pom| {
-            !NO_WAR.contains(&pom.packaging())
+            // Which of its profiles are active may depend on what is not known here: files, the JDK, the system.
+            pom.has_modules_in_profiles()
+                || !NO_WAR.contains(&&*reactor.packaging(pom))
                 || MAKERS.iter().any(|maker| !jdk::plugins(reactor, pom, maker).is_empty())
         });
     if open {
@@ -236,8 +250,8 @@ fn certain(reactor: &Reactor, survey: &Survey) -> Option<Finding> {
     let modules = reactor
         .modules()
         .take(40)
-        .map(|pom| format!("{}: packaging {}", pom.file, pom.packaging()));
-    let has = |packaging: &str| reactor.modules().any(|pom| pom.packaging() == packaging);
+        .map(|pom| format!("{}: packaging {}", pom.file, reactor.packaging(pom)));
+    let has = |packaging: &str| reactor.modules().any(|pom| reactor.packaging(pom) == packaging);
     let boot = reactor
         .modules()
         .any(|pom| !jdk::plugins(reactor, pom, "spring-boot-maven-plugin").is_empty());

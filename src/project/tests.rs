@@ -568,6 +568,43 @@ fn skipped_tests_wrapper_and_gaps_are_told_before_the_build() {
 }
 
 #[test]
+fn what_may_still_make_a_war_is_not_refused_before_the_build() {
+    let pipeline = pipeline();
+    let finding = |pom: &str| {
+        let directory = tree(&[("pom.xml", pom)]);
+        survey(directory.path(), &pipeline).expect("read").finding
+    };
+    let plugin =
+        |name: &str| format!("<build><plugins><plugin><artifactId>{name}</artifactId></plugin></plugins></build>");
+    for open in [
+        "<artifactId>a</artifactId><packaging>grails-app</packaging>".to_owned(),
+        "<artifactId>a</artifactId><properties><p>war</p></properties><packaging>${p}</packaging>".to_owned(),
+        "<artifactId>a</artifactId><packaging>${from.elsewhere}</packaging>".to_owned(),
+        format!("<artifactId>a</artifactId>{}", plugin("maven-war-plugin")),
+        "<artifactId>a</artifactId><modules><module>gone</module></modules>".to_owned(),
+        "<artifactId>a</artifactId><profiles><profile><id>x</id><activation><jdk>17</jdk></activation><modules><module>web</module></modules></profile></profiles>".to_owned(),
+    ] {
+        assert_eq!(finding(&open), None, "{open}");
+    }
+    assert!(finding(&format!("<artifactId>a</artifactId>{}", plugin("maven-jar-plugin"))).is_some());
+}
+
+#[test]
+fn where_the_parent_is_not_in_the_repository_the_default_says_so() {
+    let pom = format!(
+        "<parent><groupId>com.example</groupId><artifactId>house</artifactId><version>7</version></parent>{WAR}"
+    );
+    let directory = tree(&[("pom.xml", &pom)]);
+    let pipeline = pipeline();
+    let survey = survey(directory.path(), &pipeline).expect("read");
+    assert_eq!(
+        builder(&pipeline, &survey).expect("a builder").choice.to_string(),
+        "builder JDK 17: no POM in the repository says for which Java it is \
+         (the parent com.example:house:7 is not in it); 17 is the default of pipeline default"
+    );
+}
+
+#[test]
 fn profiles_of_the_pipeline_are_read_and_a_default_profile_gives_way() {
     let pom = format!(
         "{WAR}<profiles>\

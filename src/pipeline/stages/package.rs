@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use crate::maven::{Bytecode, WarError, WarLimits, war};
+use tokio::task::JoinError;
+
+use crate::maven::{WarError, WarLimits, war};
 use crate::model::{Choice, TestReport, War};
 use crate::pipeline::build_container::Found;
 use crate::pipeline::maven_run::MavenRun;
@@ -17,8 +19,6 @@ use crate::project;
 pub(in crate::pipeline) struct Packed {
     /// The WAR.
     pub war: War,
-    /// What its classes need.
-    pub code: Bytecode,
     /// Major version of the JDK that built it.
     pub built_with: u8,
     /// What was chosen so far.
@@ -50,18 +50,8 @@ pub(in crate::pipeline) async fn package(run: &Run, tested: Tested) -> Result<Pa
     let directory = run.workspace.results().join("war");
     build_container::fetch_file(run, &maven.container, &chosen, &directory).await?;
     let file = directory.join(chosen.rsplit('/').next().unwrap_or(&chosen));
-    let inspected = tokio::task::spawn_blocking(move || {
-        let war = war::inspect(&file, &chosen, WarLimits::default())?;
-        let code = war::bytecode(&war, WarLimits::default())?;
-        Ok((war, code))
-    })
-    .await;
-    let (war, code) =
-        match inspected.map_err(|error| StageError::world(format!("looking into the WAR broke: {error}")))? {
-            Ok(looked) => looked,
-            Err(WarError::Project(finding)) => return Err(StageError::Failed(finding)),
-            Err(error @ WarError::Io { .. }) => return Err(StageError::world(format!("the worker's disk: {error}"))),
-        };
+    let inspected = tokio::task::spawn_blocking(move || war::inspect(&file, &chosen, WarLimits::default())).await;
+    let war = looked(inspected)?;
     run.say(&format!("{}: {} bytes, {}", war.path, war.size, war.sha256));
     run.say(&format!("{}: {}", war.servlet.as_str(), war.evidence));
     run.note(format!("{} ({:.1} MB)", war.path, war.size as f64 / 1e6));
@@ -70,12 +60,20 @@ pub(in crate::pipeline) async fn package(run: &Run, tested: Tested) -> Result<Pa
     let name = |path: &String| path.rsplit('/').next().unwrap_or(path).to_owned();
     Ok(Packed {
         war,
-        code,
         built_with: plan.builder.jdk,
         choices: plan.choices,
         tests: report,
         siblings: found.jars.iter().map(name).collect(),
     })
+}
+
+/// What a look into the WAR came to; a disk that fails is no fault of the project.
+pub(in crate::pipeline) fn looked<T>(task: Result<Result<T, WarError>, JoinError>) -> Result<T, StageError> {
+    match task.map_err(|error| StageError::world(format!("looking into the WAR broke: {error}")))? {
+        Ok(found) => Ok(found),
+        Err(WarError::Project(finding)) => Err(StageError::Failed(finding)),
+        Err(error @ WarError::Io { .. }) => Err(StageError::world(format!("the worker's disk: {error}"))),
+    }
 }
 
 /// The only WAR, or the one that the pipeline wants.

@@ -5,9 +5,11 @@ use std::sync::Arc;
 use crate::dockerfile::{
     BaseImage, Description, DockerfileInput, MergeRequestOrigin, PinnedBase, WarOrigin, labels, render,
 };
+use crate::maven::{WarLimits, war};
 use crate::model::{Digest, Dockerfile};
 use crate::pipeline::layout::Layout;
 use crate::pipeline::plan;
+use crate::pipeline::stages::package::looked;
 use crate::pipeline::stages::{Packed, Source};
 use crate::pipeline::{Run, StageError};
 use crate::project::{self, ChosenStack};
@@ -32,12 +34,17 @@ pub(in crate::pipeline) async fn render_dockerfile(
     let parts = &run.parts;
     let war = &packed.war;
     let (file, siblings) = (war.file.clone(), packed.siblings.clone());
-    let surveyed = tokio::task::spawn_blocking(move || Layout::survey(&file, &siblings)).await;
+    let inspected = war.clone();
+    // Both read the whole archive; neither needs the other.
+    let (surveyed, code) = tokio::join!(
+        tokio::task::spawn_blocking(move || Layout::survey(&file, &siblings)),
+        tokio::task::spawn_blocking(move || war::bytecode(&inspected, WarLimits::default())),
+    );
     let layout = surveyed.map_err(|error| StageError::world(format!("looking into the WAR broke: {error}")))???;
     for line in layout.told() {
         run.say(&line);
     }
-    let ChosenStack { stack, choice } = project::runtime(&run.pipeline, war, &packed.code, packed.built_with)?;
+    let ChosenStack { stack, choice } = project::runtime(&run.pipeline, war, &looked(code)?, packed.built_with)?;
     let evidence = choice.grounds(EVIDENCE);
     plan::choose(run, &mut packed.choices.clone(), choice).await?;
     let base = &stack.runtime.image;

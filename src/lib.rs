@@ -12,6 +12,7 @@ pub mod maven;
 pub mod model;
 pub mod notify;
 pub mod pipeline;
+pub mod project;
 pub mod queue;
 pub mod store;
 pub mod tomcat;

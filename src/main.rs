@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use clap::{Parser, Subcommand};
-use seaworthy::cli::{builds, check, connect, deliveries, describe, logs, serve, token, trace};
+use seaworthy::cli::{builds, check, connect, deliveries, describe, logs, plan, serve, stacks, token, trace};
 use seaworthy::clients::http::install_crypto_provider;
 use seaworthy::config::{Config, DEFAULT_FILE, LogFormat};
 use tracing_subscriber::EnvFilter;
@@ -39,6 +39,8 @@ enum Verb {
     Deliveries(deliveries::Args),
     Trace(trace::Args),
     Describe(describe::Args),
+    Plan(plan::Args),
+    Stacks(stacks::Args),
     Token(token::Args),
 }
 
@@ -75,6 +77,14 @@ async fn dispatch(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Verb::Check(args) => check::run(&args, &load(arguments.config)?, &mut std::io::stdout()).await,
         Verb::Connect(args) => connect::run(&args, &load(arguments.config)?, &mut std::io::stdout()).await,
         Verb::Describe(args) => describe::run(&args, &load(arguments.config)?).await,
+        Verb::Plan(args) => {
+            let config = load_if_any(arguments.config)?;
+            plan::run(&args, config.as_ref(), &mut std::io::stdout()).await
+        }
+        Verb::Stacks(args) => {
+            let config = load_if_any(arguments.config)?;
+            stacks::run(&args, config.as_ref(), &mut std::io::stdout()).await
+        }
         Verb::Token(args) => token::run(&args, &load(arguments.config)?).await,
         Verb::Builds(args) => builds::run(&args).await,
         Verb::Logs(args) => logs::run(&args).await,
@@ -97,6 +107,16 @@ fn load(file: Option<PathBuf>) -> anyhow::Result<Config> {
         text.as_deref().map(|text| (name.as_str(), text)),
         std::env::vars(),
     )?)
+}
+
+/// For verbs that people also use at their desk, where nothing is configured: the shipped pipelines count then.
+fn load_if_any(file: Option<PathBuf>) -> anyhow::Result<Option<Config>> {
+    let configured = file.is_some() || std::env::vars().any(|(name, _)| name.starts_with("SEAWORTHY_"));
+    if configured {
+        return load(file).map(Some);
+    }
+    eprintln!("seaworthy: nothing is configured, so the shipped pipelines and stacks count");
+    Ok(None)
 }
 
 fn start_logging(config: &Config) -> anyhow::Result<()> {

@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::model::{
-    BuildId, BuildState, DeliveryId, Digest, Finding, ProjectId, ProjectPath, Sha, Stage, StageState, TestReport,
-    Trigger,
+    BuildId, BuildState, Choice, DeliveryId, Digest, Finding, ProjectId, ProjectPath, Sha, Stage, StageState,
+    TestReport, Trigger,
 };
 
 /// Every answer that is not 2xx.
@@ -146,6 +146,9 @@ pub struct BuildDetail {
     pub finding: Option<Finding>,
     /// Findings that did not end it.
     pub remarks: Vec<Finding>,
+    /// What the service chose by itself, with the evidence.
+    #[serde(default)]
+    pub choices: Vec<Choice>,
     /// What the world did wrong.
     pub error: Option<String>,
     /// What came of it.

@@ -18,6 +18,7 @@ mod notify;
 mod outside_clients;
 mod pages;
 mod payloads;
+mod plan;
 mod resilience;
 mod road;
 mod runs;

@@ -6,4 +6,4 @@ mod gitlab;
 mod http;
 mod mailer;
 mod registry;
-mod verbs;
+pub mod verbs;

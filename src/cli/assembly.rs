@@ -1,5 +1,6 @@
 //! Clients and definitions as they are configured: what `serve`, `check` and `connect` make in the same way.
 
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -18,9 +19,19 @@ use crate::dockerfile::Templates;
 /// # Errors
 /// All mistakes in the files.
 pub fn definitions(config: &Config) -> anyhow::Result<(Templates, Definitions)> {
-    let overrides = config.definitions.templates.as_deref();
+    definitions_in(
+        config.definitions.templates.as_deref(),
+        config.definitions.pipelines.as_deref(),
+    )
+}
+
+/// The same from these directories, the shipped ones where none is given.
+///
+/// # Errors
+/// All mistakes in the files.
+pub fn definitions_in(overrides: Option<&Path>, pipelines: Option<&Path>) -> anyhow::Result<(Templates, Definitions)> {
     let templates = Templates::load(overrides.map(|directory| directory.join("dockerfile")).as_deref())?;
-    let definitions = Definitions::load(config.definitions.pipelines.as_deref(), &templates.names())?;
+    let definitions = Definitions::load(pipelines, &templates.names())?;
     if let Err(errors) = templates.check(&definitions) {
         let list: Vec<String> = errors.iter().map(ToString::to_string).collect();
         anyhow::bail!("Dockerfile templates:\n  {}", list.join("\n  "));
@@ -67,8 +78,16 @@ pub fn git(config: &Config, certificates: &Certificates) -> anyhow::Result<Git> 
         )
     })?;
     let storage = std::fs::canonicalize(&config.storage.directory)?;
+    git_in(&storage.join("mirrors"), config, certificates)
+}
+
+/// Git as configured, with its mirrors in this directory.
+///
+/// # Errors
+/// The directory is not absolute or cannot be made.
+pub fn git_in(mirrors: &Path, config: &Config, certificates: &Certificates) -> anyhow::Result<Git> {
     let options = GitOptions {
-        mirrors: storage.join("mirrors"),
+        mirrors: mirrors.to_owned(),
         username: config.gitlab.git_username.clone(),
         token: config.gitlab.git_token.clone(),
         base_url: config.gitlab.url.clone(),

@@ -9,7 +9,7 @@ use crate::ansi::strip;
 use crate::wire::{BuildDetail, StageRun};
 
 /// Rows below headings, as wide as their widest cell; the last column is not filled up.
-pub(super) fn table(out: &mut impl Write, headings: &[&str], rows: &[Vec<String>]) -> io::Result<()> {
+pub(super) fn table(out: &mut (impl Write + ?Sized), headings: &[&str], rows: &[Vec<String>]) -> io::Result<()> {
     let rows: Vec<Vec<String>> = rows
         .iter()
         .map(|row| row.iter().map(|cell| strip(cell).replace('\t', " ")).collect())
@@ -123,6 +123,9 @@ pub(super) fn build(out: &mut impl Write, detail: &BuildDetail) -> io::Result<()
         )?;
         lines.line("pushed", &image.pushed_at.format("%Y-%m-%d %H:%M:%S UTC").to_string())?;
     }
+    for (at, choice) in detail.choices.iter().enumerate() {
+        lines.line(if at == 0 { "choices" } else { "" }, &choice.to_string())?;
+    }
     if let Some(finding) = &detail.finding {
         lines.line("finding", &finding.title)?;
         for line in &finding.detail {
@@ -151,14 +154,23 @@ fn stage(run: &StageRun) -> String {
     format!("{:<9} {time:>6.1} s  {note}", run.state.as_str())
 }
 
-struct Lines<'a, W> {
-    out: &'a mut W,
+/// Lines of a name and a value.
+pub(super) struct Lines<'a, W: ?Sized> {
+    pub(super) out: &'a mut W,
 }
 
-impl<W: Write> Lines<'_, W> {
-    fn line(&mut self, name: &str, value: &str) -> io::Result<()> {
+impl<W: Write + ?Sized> Lines<'_, W> {
+    pub(super) fn line(&mut self, name: &str, value: &str) -> io::Result<()> {
         let value = strip(value).replace('\n', " ");
         writeln!(self.out, "{}", format!("{name:<15}{value}").trim_end())
+    }
+
+    /// Values of one name, a line each; nothing if there are none.
+    pub(super) fn list(&mut self, name: &str, values: &[String]) -> io::Result<()> {
+        for (at, value) in values.iter().enumerate() {
+            self.line(if at == 0 { name } else { "" }, value)?;
+        }
+        Ok(())
     }
 
     fn maybe(&mut self, name: &str, value: Option<String>) -> io::Result<()> {

@@ -43,6 +43,10 @@ pub(super) struct StatedPipeline {
     pub(super) stacks: Vec<Placed<String>>,
     pub(super) recipients: Vec<String>,
     pub(super) war: Option<Glob>,
+    pub(super) stack: Option<Placed<String>>,
+    pub(super) jdk: Option<Placed<u8>>,
+    pub(super) default_jdk: u8,
+    pub(super) profiles: Vec<String>,
     pub(super) limits: Overrides,
     pub(super) tests_required: Option<bool>,
     pub(super) context_path: ContextPath,
@@ -98,6 +102,7 @@ pub(super) fn resolve(
         let Some(first) = candidates.first() else {
             continue;
         };
+        check_choices(&pipeline, &candidates, file);
         let (limits, tests) = (pipeline.limits.over(&first.limits), first.tests);
         let boot = pipeline.boot.over(&first.boot);
         pipelines.insert(
@@ -108,6 +113,10 @@ pub(super) fn resolve(
                 priority: pipeline.priority,
                 recipients: pipeline.recipients,
                 war: pipeline.war,
+                stack: pipeline.stack.map(|(name, _)| name),
+                jdk: pipeline.jdk.map(|(jdk, _)| jdk),
+                default_jdk: pipeline.default_jdk,
+                profiles: pipeline.profiles,
                 limits,
                 tests: Tests {
                     required: pipeline.tests_required.unwrap_or(tests.required),
@@ -126,8 +135,32 @@ pub(super) fn resolve(
     }
 }
 
-/// The stacks of one pipeline: they exist, each servlet generation once, and nothing that is needed before the WAR is
-/// known differs between them.
+/// `stack` and `jdk` choose among the pipeline's stacks.
+fn check_choices(pipeline: &StatedPipeline, candidates: &[Arc<Stack>], file: &File<'_>) {
+    let stated: Vec<String> = pipeline.stacks.iter().map(|(name, _)| name.clone()).collect();
+    if let Some((name, span)) = &pipeline.stack
+        && !stated.contains(name)
+    {
+        file.report(
+            Some(span.clone()),
+            format!(
+                "stack: {name:?} is none of the pipeline's stacks; {}",
+                advice(name, &stated)
+            ),
+        );
+    }
+    if let Some((jdk, span)) = &pipeline.jdk
+        && !candidates.iter().any(|stack| stack.builder.jdk == *jdk)
+    {
+        file.report(
+            Some(span.clone()),
+            format!("jdk: none of the pipeline's stacks has JDK {jdk}; add one to stacks"),
+        );
+    }
+}
+
+/// The stacks of one pipeline: they exist, no two fit the same WARs, one JDK has one builder, and nothing else that is
+/// needed before the WAR is known differs between them.
 fn candidates(
     stated: &[Placed<String>],
     stacks: &BTreeMap<String, Arc<Stack>>,
@@ -148,27 +181,32 @@ fn candidates(
         let Some(stack) = stacks.get(name) else {
             continue;
         };
-        if let Some(other) = chosen.iter().find(|other| other.servlet == stack.servlet) {
+        let kind = |stack: &Stack| (stack.servlet_version, stack.builder.jdk);
+        if let Some(other) = chosen.iter().find(|other| kind(other) == kind(stack)) {
             let message = if other.name == *name {
                 format!("stacks: \"{name}\" stands here twice")
             } else {
                 format!(
-                    "stacks: \"{name}\" and \"{}\" are both for {}: a WAR would fit both; keep one",
+                    "stacks: \"{name}\" and \"{}\" are both for {}.servlet {} on JDK {}: a WAR would fit both; keep one",
                     other.name,
-                    stack.servlet.as_str()
+                    stack.servlet.as_str(),
+                    stack.servlet_version,
+                    stack.builder.jdk
                 )
             };
             file.report(span, message);
             continue;
         }
-        if let Some(first) = chosen.first() {
-            let different = differences(first, stack);
+        let first = chosen.first().map(|first| (first, differences(first, stack)));
+        let twin = chosen.iter().find(|other| other.builder.jdk == stack.builder.jdk);
+        let twin = twin.map(|twin| (twin, builder_differences(twin, stack)));
+        for (other, different) in first.into_iter().chain(twin) {
             if !different.is_empty() {
                 file.report(
-                    span,
+                    span.clone(),
                     format!(
                         "stacks: \"{name}\" and \"{}\" differ in {}, which is needed before the WAR tells which of them it is for; make them equal or make two pipelines",
-                        first.name,
+                        other.name,
                         different.join(", ")
                     ),
                 );
@@ -180,14 +218,8 @@ fn candidates(
 }
 
 fn differences(a: &Stack, b: &Stack) -> Vec<&'static str> {
-    let (x, y) = (&a.builder, &b.builder);
     let (l, m) = (&a.limits, &b.limits);
-    [
-        ("jdk", x.jdk != y.jdk),
-        ("builder.image", x.image != y.image),
-        ("builder.command", x.command != y.command),
-        ("builder.jvm_flags", x.jvm_flags != y.jvm_flags),
-        ("builder.environment", x.environment != y.environment),
+    differing([
         ("limits.memory", l.memory != m.memory),
         ("limits.cpus", l.cpus != m.cpus),
         ("limits.pids", l.pids != m.pids),
@@ -198,10 +230,24 @@ fn differences(a: &Stack, b: &Stack) -> Vec<&'static str> {
         ("limits.output_files", l.output_files != m.output_files),
         ("tests.required", a.tests != b.tests),
         ("boot", a.boot != b.boot),
-    ]
-    .into_iter()
-    .filter_map(|(key, differs)| differs.then_some(key))
-    .collect()
+    ])
+}
+
+/// Of two stacks with one JDK: the POMs decide for the JDK, so it must mean one builder.
+fn builder_differences(a: &Stack, b: &Stack) -> Vec<&'static str> {
+    let (x, y) = (&a.builder, &b.builder);
+    differing([
+        ("builder.image", x.image != y.image),
+        ("builder.command", x.command != y.command),
+        ("builder.jvm_flags", x.jvm_flags != y.jvm_flags),
+        ("builder.environment", x.environment != y.environment),
+    ])
+}
+
+fn differing<const N: usize>(keys: [(&'static str, bool); N]) -> Vec<&'static str> {
+    keys.into_iter()
+        .filter_map(|(key, differs)| differs.then_some(key))
+        .collect()
 }
 
 impl BootOverrides {

@@ -5,15 +5,19 @@ use std::ops::{Range, RangeInclusive};
 use std::path::Path;
 use std::time::Duration;
 
+use toml::Spanned;
+use toml::de::DeTable;
+
 use super::boot::{read_boot, read_boot_overrides, read_services};
 use super::check::{Overrides, StatedPipeline, resolve};
 use super::files::{Found, Text};
 use super::reader::{File, Reader, advice};
 use super::value::{Checked, Value, boolean, integer, line, list, number, one_of, parsed, placed, some, wrong};
 use super::{
-    Builder, DefinitionErrors, Definitions, Glob, ImageName, Limits, Runtime, Stack, Tests, parse_bytes, parse_duration,
+    Builder, DefinitionErrors, Definitions, Glob, ImageName, Limits, Problem, Runtime, Stack, Tests, inherit,
+    parse_bytes, parse_duration,
 };
-use crate::model::{ContextPath, ServletApi};
+use crate::model::{ContextPath, ServletApi, ServletVersion};
 
 impl Definitions {
     /// Reads all files of `directory` (`*.toml` and `stacks/*.toml`), or the shipped ones where none is configured.
@@ -25,14 +29,7 @@ impl Definitions {
     pub fn load(directory: Option<&Path>, templates: &BTreeSet<String>) -> Result<Self, DefinitionErrors> {
         let mut found = Found::gather(directory);
         let mut problems = std::mem::take(&mut found.problems);
-        let mut stacks = Vec::new();
-        for text in &found.stacks {
-            let file = File::new(text.path.clone(), &text.text);
-            let stack = read_stack(&file, text, templates);
-            // A stack that is there but wrong is still a name that pipelines may use: no second complaint about it.
-            stacks.push((text.name.clone(), stack));
-            problems.extend(file.into_problems());
-        }
+        let stacks = read_stacks(&found.stacks, templates, &mut problems);
         let files: Vec<File<'_>> = found
             .pipelines
             .iter()
@@ -62,14 +59,70 @@ impl Definitions {
     }
 }
 
-fn read_stack(file: &File<'_>, text: &Text, templates: &BTreeSet<String>) -> Option<Stack> {
-    let table = file.parse()?;
-    let mut top = file.reader(&table);
+/// All stacks by name. One that is there but wrong is still a name that pipelines may use: no second complaint about it.
+fn read_stacks(
+    texts: &[Text],
+    templates: &BTreeSet<String>,
+    problems: &mut Vec<Problem>,
+) -> Vec<(String, Option<Stack>)> {
+    let files: Vec<File<'_>> = texts
+        .iter()
+        .map(|text| File::new(text.path.clone(), &text.text))
+        .collect();
+    let names: Vec<String> = texts.iter().map(|text| text.name.clone()).collect();
+    let tables = inherit::inherited(&files, &names, files.iter().map(File::parse).collect());
+    let stacks = (0..files.len())
+        .map(|at| {
+            let read = tables[at]
+                .as_ref()
+                .and_then(|table| read_stack(&files[at], table, &names[at], templates));
+            (names[at].clone(), read)
+        })
+        .collect();
+    for (file, table) in files.iter().zip(&tables) {
+        let Some(table) = table else { continue };
+        let parent = table
+            .get_ref()
+            .get(inherit::KEY)
+            .and_then(|name| name.get_ref().as_str());
+        let parent = parent.and_then(|parent| names.iter().position(|name| name == parent));
+        // What is wrong in the other file is said there.
+        if parent.is_some_and(|parent| files[parent].is_wrong())
+            && let Some(place) = inherit::place(table)
+        {
+            file.forget(place);
+        }
+    }
+    problems.extend(files.into_iter().flat_map(File::into_problems));
+    stacks
+}
+
+fn read_stack(
+    file: &File<'_>,
+    table: &Spanned<DeTable<'_>>,
+    name: &str,
+    templates: &BTreeSet<String>,
+) -> Option<Stack> {
+    let mut top = file.reader(table);
     let title = top.required("title", line);
     let servlet = top.required(
         "servlet",
         one_of(&[("javax", ServletApi::Javax), ("jakarta", ServletApi::Jakarta)]),
     );
+    let servlet_version = top.required("servlet_version", |value: &Value<'_>| {
+        let version: ServletVersion = parsed(str::parse)(value)?;
+        match servlet {
+            Some(servlet) if version.api() != servlet => wrong(
+                value,
+                format!(
+                    "\"{version}\" is a version of {}.servlet, and servlet says \"{}\"",
+                    version.api().as_str(),
+                    servlet.as_str()
+                ),
+            ),
+            _ => Ok(version),
+        }
+    });
     let jdk = top.required("jdk", integer(8..=99));
     let builder = top.required_table("builder").and_then(|table| read_builder(table, jdk));
     let runtime = top
@@ -84,11 +137,14 @@ fn read_stack(file: &File<'_>, text: &Text, templates: &BTreeSet<String>) -> Opt
         Some(Tests { required: required? })
     });
     let boot = top.required_table("boot").and_then(read_boot);
+    // Followed already, see `inherit`.
+    let _ = top.optional(inherit::KEY, line);
     top.finish();
     Some(Stack {
-        name: text.name.clone(),
+        name: name.to_owned(),
         title: title?,
         servlet: servlet?,
+        servlet_version: servlet_version?,
         builder: builder?,
         runtime: runtime?,
         limits: limits?,
@@ -137,6 +193,8 @@ fn read_runtime(mut table: Reader<'_, '_>, templates: &BTreeSet<String>) -> Opti
     let drain = table.required("drain", time(1..=600));
     let user = table.required("user", integer(1..=u32::MAX - 1));
     let java_options = table.optional("java_options", list(flag)).unwrap_or_default();
+    let technology = one_of(&[("EJB", "EJB"), ("JSF", "JSF"), ("CDI", "CDI"), ("JMS", "JMS")]);
+    let provides: Vec<&str> = table.optional("provides", list(technology)).unwrap_or_default();
     table.finish();
     Some(Runtime {
         image: image?,
@@ -148,6 +206,7 @@ fn read_runtime(mut table: Reader<'_, '_>, templates: &BTreeSet<String>) -> Opti
         drain: drain?,
         user: user?,
         java_options,
+        provides: provides.into_iter().map(str::to_owned).collect(),
     })
 }
 
@@ -197,6 +256,10 @@ fn read_pipeline(file: &File<'_>, text: &Text) -> Option<StatedPipeline> {
     let stacks = top.required("stacks", some(placed(line)));
     let recipients = top.optional("recipients", list(address)).unwrap_or_default();
     let war = top.optional("war", parsed(Glob::file));
+    let stack = top.optional("stack", placed(line));
+    let jdk = top.optional("jdk", placed(integer(8..=99)));
+    let default_jdk = top.optional("default_jdk", integer(8..=99)).unwrap_or(17);
+    let profiles = top.optional("profiles", list(profile)).unwrap_or_default();
     let limits = top
         .optional_table("limits")
         .map(|table| read_limits(table, false))
@@ -217,6 +280,10 @@ fn read_pipeline(file: &File<'_>, text: &Text) -> Option<StatedPipeline> {
         stacks: stacks.unwrap_or_default(),
         recipients,
         war,
+        stack,
+        jdk,
+        default_jdk,
+        profiles,
         limits,
         tests_required: required,
         context_path: context_path.unwrap_or_default(),
@@ -276,6 +343,15 @@ pub(super) fn variable(name: &str, value: &Value<'_>, reserved: Option<&'static 
         // Empty is a value of its own.
         Some("") => Ok(String::new()),
         _ => line(value),
+    }
+}
+
+/// A name of a Maven profile, fit for a list after `-P`.
+fn profile(value: &Value<'_>) -> Checked<String> {
+    let profile = line(value)?;
+    match profile.contains(|c: char| c.is_whitespace() || c == ',') || profile.starts_with(['-', '!', '+', '?']) {
+        true => wrong(value, format!("{profile:?} is not the name of one profile")),
+        false => Ok(profile),
     }
 }
 

@@ -9,6 +9,7 @@ mod boot;
 mod check;
 mod files;
 mod glob;
+mod inherit;
 mod load;
 mod pipeline;
 mod problem;

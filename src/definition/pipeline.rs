@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::glob::Specificity;
 use super::{Boot, Builder, Glob, Limits, Service, Stack, Tests};
-use crate::model::{ContextPath, Digest, ProjectPath, ServletApi};
+use crate::model::{ContextPath, Digest, ProjectPath};
 
 /// A pipeline with everything that it refers to, read from `<name>.toml` and its stacks.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -17,12 +17,20 @@ pub struct Pipeline {
     pub projects: Vec<Glob>,
     /// Wins over the patterns; 0 unless said.
     pub priority: i32,
-    /// Candidates, at least one, no two of one servlet generation, all with one builder and the same limits.
+    /// Candidates, at least one, no two of one servlet version and JDK, one builder for each JDK, all with the same limits.
     pub stacks: Vec<Arc<Stack>>,
     /// Mail addresses besides author and last committer.
     pub recipients: Vec<String>,
     /// Which WAR to take where there are several.
     pub war: Option<Glob>,
+    /// The one of `stacks` that is taken, whatever the WAR says.
+    pub stack: Option<String>,
+    /// The JDK that builds, whatever the POMs say.
+    pub jdk: Option<u8>,
+    /// The JDK that builds where the POMs say nothing.
+    pub default_jdk: u8,
+    /// Maven profiles that are switched on.
+    pub profiles: Vec<String>,
     /// The stacks' limits with this pipeline's overrides.
     pub limits: Limits,
     /// The stacks' rule with this pipeline's override.
@@ -46,21 +54,19 @@ impl Pipeline {
             .map(|specificity| (self.priority, specificity))
     }
 
-    /// The candidate for WARs of this servlet generation.
-    pub fn stack_for(&self, servlet: ServletApi) -> Option<&Stack> {
-        self.stacks
-            .iter()
-            .map(Arc::as_ref)
-            .find(|stack| stack.servlet == servlet)
+    /// The candidates from the smallest to the largest: by the servlet version, then by the JDK.
+    pub fn smallest_first(&self) -> Vec<&Arc<Stack>> {
+        let mut stacks: Vec<&Arc<Stack>> = self.stacks.iter().collect();
+        stacks.sort_by_key(|stack| (stack.servlet_version, stack.builder.jdk));
+        stacks
     }
 
-    /// What builds, before it is known on which of the stacks the result will run.
-    pub fn builder(&self) -> &Builder {
-        &self
-            .stacks
-            .first()
-            .expect("a pipeline is loaded only with at least one stack")
-            .builder
+    /// The candidate whose builder has this JDK.
+    pub fn builder_with(&self, jdk: u8) -> Option<&Builder> {
+        self.stacks
+            .iter()
+            .map(|stack| &stack.builder)
+            .find(|builder| builder.jdk == jdk)
     }
 
     /// Tells two versions of this definition apart: changes with each value in it or its stacks, not with comments.

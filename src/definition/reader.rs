@@ -71,6 +71,17 @@ impl<'t> File<'t> {
         });
     }
 
+    /// Is something wrong in it?
+    pub(super) fn is_wrong(&self) -> bool {
+        !self.problems.borrow().is_empty()
+    }
+
+    /// Takes back what was noted at this place.
+    pub(super) fn forget(&self, span: Range<usize>) {
+        let place = Some(self.place(span.start));
+        self.problems.borrow_mut().retain(|problem| problem.place != place);
+    }
+
     pub(super) fn into_problems(self) -> Vec<Problem> {
         self.problems.into_inner()
     }

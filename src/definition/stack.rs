@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde::{Serialize, Serializer};
 
 use super::{Boot, ImageName};
-use crate::model::ServletApi;
+use crate::model::{ServletApi, ServletVersion};
 
 /// A standard of the house, read from `stacks/<name>.toml`.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -19,6 +19,8 @@ pub struct Stack {
     pub title: String,
     /// Which servlet generation it serves.
     pub servlet: ServletApi,
+    /// Newest version of the interface that it implements.
+    pub servlet_version: ServletVersion,
     /// Tests and packaging.
     pub builder: Builder,
     /// What the application's image is made of.
@@ -36,7 +38,7 @@ pub struct Stack {
 pub struct Builder {
     /// Image with JDK and Maven.
     pub image: ImageName,
-    /// Major version of its JDK.
+    /// Major version of its JDK, and of the runtime's.
     pub jdk: u8,
     /// The command, without a shell; see [`Builder::command_line`].
     pub command: Vec<String>,
@@ -68,6 +70,8 @@ pub struct Runtime {
     pub user: u32,
     /// CATALINA_OPTS, one flag each, without white space inside.
     pub java_options: Vec<String>,
+    /// Technologies of Jakarta EE that the base has beside Tomcat: `EJB`, `JSF`, `CDI`, `JMS`.
+    pub provides: Vec<String>,
 }
 
 /// What one build may take.

@@ -40,17 +40,21 @@ fn the_shipped_files_build_every_project_on_the_stack_of_its_war() {
         .pipeline_for(&path("any/group/project"))
         .expect("a pipeline");
     assert_eq!(pipeline.name, "default");
+    for (jdk, image) in [(8, "8"), (17, "17"), (25, "25")] {
+        let builder = pipeline.builder_with(jdk).expect("a builder");
+        assert_eq!(
+            builder.image.as_str(),
+            format!("docker.io/library/maven:3.9-eclipse-temurin-{image}")
+        );
+    }
+    let order: Vec<&str> = pipeline
+        .smallest_first()
+        .iter()
+        .map(|stack| stack.name.as_str())
+        .collect();
     assert_eq!(
-        pipeline.stack_for(ServletApi::Javax).map(|stack| stack.name.as_str()),
-        Some("tomcat9")
-    );
-    assert_eq!(
-        pipeline.stack_for(ServletApi::Jakarta).map(|stack| stack.name.as_str()),
-        Some("tomcat10")
-    );
-    assert_eq!(
-        pipeline.builder().image.as_str(),
-        "docker.io/library/maven:3.9-eclipse-temurin-17"
+        (order[0], order[2], order[5], order[order.len() - 1]),
+        ("tomcat9-jdk8", "tomcat9", "tomcat10-jdk11", "tomcat11-jdk25")
     );
     assert_eq!(pipeline.limits.time, Duration::from_secs(1_800));
     assert_eq!(pipeline.limits.memory, 3 << 30);
@@ -70,6 +74,63 @@ fn flags_reach_the_jvms_and_a_wrapper_takes_the_place_of_maven() {
     assert!(builder.variables().contains_key("JAVA_TOOL_OPTIONS"));
     builder.command = vec!["ant".to_owned()];
     assert_eq!(builder.command_line(true), ["ant"]);
+}
+
+#[test]
+fn a_stack_says_only_in_what_it_differs_and_each_shipped_one_is_whole() {
+    let definitions = Definitions::load(None, &templates()).expect("the shipped definitions");
+    let whole = definitions.stack("tomcat10").expect("shipped");
+    for stack in definitions.stacks() {
+        let jdk = stack.builder.jdk;
+        assert_eq!(stack.servlet_version.api(), stack.servlet, "{}", stack.name);
+        let expected = format!("jdk{jdk}-temurin");
+        assert!(stack.runtime.image.as_str().ends_with(&expected), "{}", stack.name);
+        assert!(stack.title.ends_with(&format!("on Java {jdk}")), "{}", stack.name);
+        assert_eq!(stack.limits, whole.limits);
+        assert_eq!(stack.builder.environment, whole.builder.environment);
+    }
+    let old = definitions.stack("tomcat9-jdk8").expect("shipped");
+    assert_eq!(old.servlet, ServletApi::Javax, "it is inherited over two files");
+    assert!(old.builder.variables().contains_key("JAVA_TOOL_OPTIONS"));
+    assert_eq!(definitions.stacks().count(), 16);
+}
+
+#[test]
+fn what_is_inherited_is_told_at_the_line_that_inherits() {
+    let problems = load(&[
+        ("stacks/whole.toml", STACK),
+        (
+            "stacks/old.toml",
+            "inherits = \"whole\"\njdk = 8\n[builder.environment]\nJAVA_TOOL_OPTIONS = \"x\"\n",
+        ),
+        ("stacks/lost.toml", "title = \"x\"\ninherits = \"whoel\"\n"),
+        ("stacks/ring.toml", "inherits = \"ring-too\"\n"),
+        ("stacks/ring-too.toml", "inherits = \"ring\"\n"),
+        ("stacks/wrong.toml", &STACK.replace("user = 10001", "user = 0")),
+        ("stacks/under-wrong.toml", "inherits = \"wrong\"\nports = 1\n"),
+        ("stacks/contrary.toml", "inherits = \"whole\"\nservlet = \"javax\"\n"),
+        (
+            "default.toml",
+            "projects = [\"**\"]\nstacks = [\"whole\"]\nstack = \"old\"\njdk = 21\nprofiles = [\"a,b\"]\n",
+        ),
+    ])
+    .expect_err("wrong files");
+    let expected = [
+        "default.toml:3:9: stack: \"old\" is none of the pipeline's stacks; valid are \"whole\"",
+        "default.toml:4:7: jdk: none of the pipeline's stacks has JDK 21; add one to stacks",
+        "default.toml:5:13: profiles: \"a,b\" is not the name of one profile",
+        "stacks/contrary.toml:1:12: servlet_version: \"6.0\" is a version of jakarta.servlet, and servlet says \"javax\"",
+        "stacks/lost.toml:2:12: inherits: there is no stack \"whoel\"; did you mean \"whole\"?",
+        "stacks/old.toml:4:21: builder.environment.JAVA_TOOL_OPTIONS: JAVA_TOOL_OPTIONS is made from builder.jvm_flags; put the flags there",
+        "stacks/ring-too.toml:1:12: inherits: this stack inherits from itself in a circle",
+        "stacks/ring.toml:1:12: inherits: this stack inherits from itself in a circle",
+        "stacks/under-wrong.toml:2:1: unknown key \"ports\"",
+        "stacks/wrong.toml:",
+    ];
+    assert_eq!(problems.len(), expected.len(), "{problems:#?}");
+    for (problem, expected) in problems.iter().zip(expected) {
+        assert!(problem.starts_with(expected), "{problem}\n{expected}");
+    }
 }
 
 #[test]
@@ -149,7 +210,7 @@ fn every_problem_of_every_file_is_reported_at_once_with_its_place() {
         ("stacks/good.toml", STACK),
         ("stacks/twin.toml", STACK),
         ("stacks/broken.toml", "title = \n"),
-        ("stacks/slow.toml", &STACK.replace("\"jakarta\"\n", "\"javax\"\n").replace("\"30m\"\n", "\"1h\"\n")),
+        ("stacks/slow.toml", &STACK.replace("servlet_version = \"6.0\"", "servlet_version = \"6.1\"").replace("\"30m\"\n", "\"1h\"\n")),
         ("stacks/Upper.toml", STACK),
         ("one.toml", "projects = [\"shop/*\", \"a/[b]\"]\nstacks = [\"good\", \"twin\", \"goood\", \"slow\", \"bad\"]\nrecipients = [\"nobody\"]\n[limits]\ntime = \"soon\"\nmemry = \"1GiB\"\n"),
         ("two.toml", "projects = [\"SHOP/*\"]\nstacks = [\"good\", \"good\"]\n"),
@@ -182,7 +243,7 @@ fn every_problem_of_every_file_is_reported_at_once_with_its_place() {
         "builder.environment.JDK_JAVA_OPTIONS: JDK_JAVA_OPTIONS is made from builder.jvm_flags",
         "stacks/Upper.toml: \"Upper\" is no name of a stack",
         "one.toml:1:23: projects: \"a/[b]\" has '[' in it",
-        "one.toml:2:19: stacks: \"twin\" and \"good\" are both for jakarta",
+        "one.toml:2:19: stacks: \"twin\" and \"good\" are both for jakarta.servlet 6.0 on JDK 17: a WAR would fit both",
         "one.toml:2:27: stacks: there is no stack \"goood\"; did you mean \"good\"?",
         "one.toml:2:36: stacks: \"slow\" and \"good\" differ in limits.time",
         "one.toml:3:15: recipients: \"nobody\" is no mail address",

@@ -28,6 +28,8 @@ pub struct Description {
     pub pipeline_hash: Digest,
     /// Name of the stack.
     pub stack: String,
+    /// Why that stack; empty for an image of an earlier version.
+    pub stack_evidence: String,
     /// The merge request.
     pub merge_request: MergeRequestOrigin,
     /// How its unit tests ended.
@@ -130,6 +132,9 @@ impl fmt::Display for Description {
                 &self.pipeline_hash.hex()[..12]
             ),
         )?;
+        if !self.stack_evidence.is_empty() {
+            line("why this stack", self.stack_evidence.clone())?;
+        }
         let digest = Digest::of(self.dockerfile.as_bytes());
         write!(
             f,

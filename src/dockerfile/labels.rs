@@ -60,6 +60,7 @@ const BUILD: &str = "dev.seaworthy.build";
 const PIPELINE: &str = "dev.seaworthy.pipeline";
 const PIPELINE_HASH: &str = "dev.seaworthy.pipeline.sha256";
 const STACK: &str = "dev.seaworthy.stack";
+const STACK_EVIDENCE: &str = "dev.seaworthy.stack.evidence";
 const MR_PROJECT: &str = "dev.seaworthy.merge-request.project";
 const MR_PROJECT_ID: &str = "dev.seaworthy.merge-request.project-id";
 const MR_IID: &str = "dev.seaworthy.merge-request.iid";
@@ -89,7 +90,7 @@ pub fn labels(description: &Description, inherited: &BTreeMap<String, String>) -
         .collect();
     let mr = &description.merge_request;
     let tests = description.tests;
-    let values: [(&str, String); 34] = [
+    let values: [(&str, String); 35] = [
         (SCHEMA, SCHEMA_VERSION.to_owned()),
         (TITLE, description.application.clone()),
         (VERSION, description.version.clone()),
@@ -106,6 +107,7 @@ pub fn labels(description: &Description, inherited: &BTreeMap<String, String>) -
         (PIPELINE, description.pipeline.clone()),
         (PIPELINE_HASH, description.pipeline_hash.to_string()),
         (STACK, description.stack.clone()),
+        (STACK_EVIDENCE, description.stack_evidence.clone()),
         (MR_PROJECT, mr.project.to_string()),
         (MR_PROJECT_ID, mr.project_id.to_string()),
         (MR_IID, mr.iid.to_string()),
@@ -155,6 +157,8 @@ pub fn describe(labels: &BTreeMap<String, String>) -> Result<Description, Descri
         pipeline: text(labels, PIPELINE)?,
         pipeline_hash: parse(labels, PIPELINE_HASH)?,
         stack: text(labels, STACK)?,
+        // Images of earlier versions do not have it.
+        stack_evidence: labels.get(STACK_EVIDENCE).cloned().unwrap_or_default(),
         merge_request: MergeRequestOrigin {
             project: parse(labels, MR_PROJECT)?,
             project_id: ProjectId(parse(labels, MR_PROJECT_ID)?),

@@ -18,6 +18,14 @@ pub enum ClassFileError {
     Tag(u8),
 }
 
+/// The major version in the first eight bytes of a class file; `None` if it is none.
+pub fn major_version(head: &[u8]) -> Option<u16> {
+    match head {
+        [0xca, 0xfe, 0xba, 0xbe, _, _, high, low, ..] => Some(u16::from_be_bytes([*high, *low])),
+        _ => None,
+    }
+}
+
 /// The names in a class file's constant pool.
 #[derive(Debug)]
 pub struct ConstantPool<'a> {
@@ -94,6 +102,17 @@ impl<'a> ConstantPool<'a> {
     }
 }
 
+impl ConstantPool<'_> {
+    /// Does the class name a class of this simple name, in whatever package?
+    pub fn names_class(&self, simple: &str) -> bool {
+        self.classes.iter().any(|index| {
+            let name = self.texts.get(usize::from(*index)).copied().unwrap_or_default();
+            name.strip_suffix(simple.as_bytes())
+                .is_some_and(|package| package.ends_with(b"/"))
+        })
+    }
+}
+
 /// Is there `L` and the package in this descriptor or signature (4.3, 4.7.9.1), at the start of a type?
 fn has_type(descriptor: &[u8], package: &[u8]) -> bool {
     let mut rest = descriptor;
@@ -134,7 +153,7 @@ impl<'a> Input<'a> {
 
 /// A class file with just these constants, for tests of this and other modules.
 #[cfg(test)]
-pub(super) fn class_with(classes: &[&str], texts: &[&str], strings: &[&str]) -> Vec<u8> {
+pub(crate) fn class_with(classes: &[&str], texts: &[&str], strings: &[&str]) -> Vec<u8> {
     let mut pool = Vec::new();
     let mut next = 1u16;
     let mut utf8 = |pool: &mut Vec<u8>, text: &str| {

@@ -262,7 +262,7 @@ fn maven_failed(code: i64, console: &Console) -> Finding {
         ),
         Some(line) if line.contains("release version") || line.contains("invalid target release") => (
             "compile-error",
-            "The project asks for a newer Java than the JDK of this stack: choose a pipeline with that JDK, or lower maven.compiler.release.",
+            "The project asks for a newer Java than the JDK that built it, and no POM in the repository says so: write maven.compiler.release into the project's own POM, or let the pipeline say it (jdk = …).",
         ),
         _ => (
             "maven-failed",

@@ -4,6 +4,7 @@
 //! build is red, and [`war`] chooses the archive and looks into it. Everything read here was written by somebody else's
 //! build: it may be cut off, huge or hostile, so every reader has limits and none of them fails on nonsense.
 
+mod bytecode;
 pub mod class_file;
 mod console;
 mod diagnose;
@@ -18,6 +19,7 @@ mod trace;
 pub mod war;
 mod zip_guard;
 
+pub use bytecode::{Bytecode, LibraryCode, Missing, java_of};
 pub use console::{Console, Event, Phase};
 pub use diagnose::{Ended, diagnose, unsupported_build, world_fault};
 pub use mojo::{Module, Mojo};

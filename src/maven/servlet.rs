@@ -152,17 +152,8 @@ fn library(jar: Vec<u8>, left: &mut Limits, votes: &mut Votes) -> Result<(), Tro
     let mut jar = zip_guard::open(Cursor::new(jar), *left)?;
     left.unpacked -= zip_guard::unpacked(&jar)?.min(left.unpacked);
     let names = zip_guard::names(&mut jar)?;
-    // The interface itself, packed by mistake or inside an embedded Tomcat: the container brings its own.
-    let is_interface = names.iter().any(|(_, name)| {
-        matches!(
-            &**name,
-            "javax/servlet/Servlet.class"
-                | "jakarta/servlet/Servlet.class"
-                | "javax/servlet/jsp/JspPage.class"
-                | "jakarta/servlet/jsp/JspPage.class"
-        )
-    });
-    if is_interface {
+    // The container brings its own.
+    if is_interface(&names) || is_container(&names) {
         return Ok(());
     }
     for (index, name) in &names {
@@ -174,6 +165,33 @@ fn library(jar: Vec<u8>, left: &mut Limits, votes: &mut Votes) -> Result<(), Tro
         }
     }
     Ok(())
+}
+
+/// Is this jar the interface itself, packed by mistake? It says nothing of who uses it, and no container loads it.
+pub(super) fn is_interface(names: &[(usize, String)]) -> bool {
+    names.iter().any(|(_, name)| {
+        matches!(
+            &**name,
+            "javax/servlet/Servlet.class"
+                | "jakarta/servlet/Servlet.class"
+                | "javax/servlet/jsp/JspPage.class"
+                | "jakarta/servlet/jsp/JspPage.class"
+        )
+    })
+}
+
+/// Is this jar a part of a container that was packed with the application? It speaks of its own generation.
+fn is_container(names: &[(usize, String)]) -> bool {
+    const PARTS: &[&str] = &[
+        "org/apache/catalina/",
+        "org/apache/coyote/",
+        "org/apache/jasper/",
+        "org/apache/tomcat/",
+        "org/eclipse/jetty/server/",
+        "io/undertow/servlet/",
+    ];
+    let part = |name: &str| name.ends_with(".class") && PARTS.iter().any(|part| name.starts_with(part));
+    names.iter().any(|(_, name)| part(name))
 }
 
 /// What the deployment descriptor says: the namespaces are those of the two generations (Servlet 5.0, chapter 14).

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use sha2::{Digest as _, Sha256};
 
+use super::bytecode::{self, Bytecode};
 use super::mojo::Module;
 use super::servlet;
 use super::zip_guard::{self, Trouble};
@@ -187,12 +188,32 @@ pub fn inspect(file: &Path, path: &str, limits: WarLimits) -> Result<War, WarErr
             evidence,
         }),
         Err(Trouble::Io(source)) => Err(io_error(source)),
-        Err(Trouble::Broken(why)) => Err(WarError::Project(Box::new(Finding::new(
-            "war-broken",
-            format!("{path} {why}"),
-            "Unpack it on your desk (jar tf …). An archive like this comes from a plugin that changes the WAR after it was packed.",
-        )))),
+        Err(Trouble::Broken(why)) => Err(broken(path, &why)),
     }
+}
+
+/// Looks at the classes of a WAR that [`inspect`] has taken: what they need of the runtime. Blocking, as that is.
+pub fn bytecode(war: &War, limits: WarLimits) -> Result<Bytecode, WarError> {
+    let file = &war.file;
+    let io_error = |source| WarError::Io {
+        path: file.display().to_string(),
+        source,
+    };
+    let opened = File::open(file).map_err(io_error)?;
+    let looked = zip_guard::open(io::BufReader::new(opened), limits)
+        .and_then(|mut archive| bytecode::survey(&mut archive, limits));
+    looked.map_err(|trouble| match trouble {
+        Trouble::Io(source) => io_error(source),
+        Trouble::Broken(why) => broken(&war.path, &why),
+    })
+}
+
+fn broken(path: &str, why: &str) -> WarError {
+    WarError::Project(Box::new(Finding::new(
+        "war-broken",
+        format!("{path} {why}"),
+        "Unpack it on your desk (jar tf …). An archive like this comes from a plugin that changes the WAR after it was packed.",
+    )))
 }
 
 fn checksum(file: &mut File) -> io::Result<(Digest, u64)> {

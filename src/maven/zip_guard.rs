@@ -122,6 +122,22 @@ pub(super) fn content<R: Read + Seek>(
     Ok(Some(bytes))
 }
 
+/// The first bytes of an entry; `None` if it is shorter.
+pub(super) fn head<const N: usize, R: Read + Seek>(
+    archive: &mut ZipArchive<R>,
+    index: usize,
+) -> Result<Option<[u8; N]>, Trouble> {
+    let mut entry = archive.by_index(index).map_err(trouble)?;
+    let mut bytes = [0; N];
+    if entry.size() < N as u64 {
+        return Ok(None);
+    }
+    entry
+        .read_exact(&mut bytes)
+        .map_err(|error| trouble(ZipError::Io(error)))?;
+    Ok(Some(bytes))
+}
+
 /// The number of entries as the end of the archive claims it (APPNOTE 4.3.14 to 4.3.16).
 ///
 /// The end record is searched for backwards, because a comment of up to 64 KiB may follow it. Where several places look like one, the

@@ -1,6 +1,7 @@
 //! The nouns of the product. No IO, no async, no clock: everything here can be made in a test by hand.
 
 mod build;
+mod choice;
 mod context_path;
 mod finding;
 mod ids;
@@ -14,6 +15,7 @@ mod test_report;
 mod war;
 
 pub use build::{Build, BuildState, Trigger};
+pub use choice::Choice;
 pub use context_path::ContextPath;
 pub use finding::Finding;
 pub use ids::{BuildId, DeliveryId, Digest, Fence, Invalid, ProjectId, ProjectPath, Sha};
@@ -23,4 +25,4 @@ pub use merge_request::{Commit, MergeRequest, Person};
 pub use reference::Reference;
 pub use stage::{Stage, StageState};
 pub use test_report::{TestCounts, TestFailure, TestReport, TestSuite};
-pub use war::{ServletApi, War};
+pub use war::{ServletApi, ServletVersion, War};

@@ -1,10 +1,12 @@
 //! The web application archive that the build made.
 
+use std::fmt;
 use std::path::PathBuf;
+use std::str::FromStr;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
-use super::Digest;
+use super::{Digest, Invalid};
 
 /// Which generation of the servlet interface the classes speak: decides between Tomcat 9 and 10.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -23,6 +25,57 @@ impl ServletApi {
             Self::Javax => "javax",
             Self::Jakarta => "jakarta",
         }
+    }
+}
+
+/// A version of the servlet interface, for example 6.0: what a container implements and a `web.xml` asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ServletVersion {
+    /// 2 to 99.
+    pub major: u8,
+    /// 0 to 99.
+    pub minor: u8,
+}
+
+impl ServletVersion {
+    /// The generation that it belongs to: the package was renamed with version 5.0 (Jakarta Servlet 5.0, "Change log").
+    pub fn api(self) -> ServletApi {
+        if self.major >= 5 {
+            ServletApi::Jakarta
+        } else {
+            ServletApi::Javax
+        }
+    }
+}
+
+impl fmt::Display for ServletVersion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.major, self.minor)
+    }
+}
+
+impl FromStr for ServletVersion {
+    type Err = Invalid;
+    fn from_str(text: &str) -> Result<Self, Invalid> {
+        let number = |text: &str| text.parse().ok().filter(|number: &u8| *number <= 99);
+        text.split_once('.')
+            .and_then(|(major, minor)| {
+                Some(Self {
+                    major: number(major).filter(|major| *major >= 2)?,
+                    minor: number(minor)?,
+                })
+            })
+            .ok_or_else(|| Invalid {
+                what: "version of the servlet interface",
+                value: text.to_owned(),
+                expected: "two numbers, like 4.0 or 6.1",
+            })
+    }
+}
+
+impl Serialize for ServletVersion {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
     }
 }
 

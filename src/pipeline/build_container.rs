@@ -10,10 +10,12 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio_util::sync::CancellationToken;
 
+use super::plan::BuildPlan;
 use super::{Run, StageError};
 use crate::clients::engine::{
     BuildContainer, CacheVolume, Command, ContainerSpec, Exit, Guards, Limits, User, tar_directory,
 };
+use crate::definition::Builder;
 use crate::maven::{surefire, war};
 
 /// Where the source is in the container.
@@ -29,9 +31,8 @@ const USER: User = User {
 };
 
 /// Makes the container and puts everything into it.
-pub(super) async fn create(run: &Run, source: &Path) -> Result<BuildContainer, StageError> {
-    let parts = &run.parts;
-    let builder = run.pipeline.builder();
+pub(super) async fn create(run: &Run, source: &Path, plan: &BuildPlan) -> Result<BuildContainer, StageError> {
+    let (parts, builder) = (&run.parts, &plan.builder);
     let image = builder.image.mirrored(&parts.config.base_images.mirrors);
     parts
         .engine
@@ -44,7 +45,7 @@ pub(super) async fn create(run: &Run, source: &Path) -> Result<BuildContainer, S
     let spec = ContainerSpec {
         image,
         workspace: WORKSPACE.to_owned(),
-        env: environment(run).into_iter().collect(),
+        env: environment(run, builder).into_iter().collect(),
         limits: Limits {
             memory: limits.memory,
             cpus: limits.cpus,
@@ -59,17 +60,21 @@ pub(super) async fn create(run: &Run, source: &Path) -> Result<BuildContainer, S
         user: USER,
     };
     let container = parts.engine.create_build_container(&spec, &run.owner()).await?;
-    container.upload("/", tokio_stream::iter([house_files(run)])).await?;
+    container
+        .upload("/", tokio_stream::iter([house_files(run, plan)]))
+        .await?;
     container
         .upload(SOURCE, tar_directory(source, USER.uid, USER.gid).await?)
         .await?;
     Ok(container)
 }
 
-/// The command of the stack with what every Maven run here needs.
-pub(super) fn command(run: &Run, source: &Path) -> Command {
-    let builder = run.pipeline.builder();
-    let mut argv = builder.command_line(source.join("mvnw").is_file());
+/// The command of the builder with what every Maven run here needs.
+pub(super) fn command(run: &Run, source: &Path, plan: &BuildPlan) -> Command {
+    let mut argv = plan.builder.command_line(source.join("mvnw").is_file());
+    if !run.pipeline.profiles.is_empty() {
+        argv.push(format!("--activate-profiles={}", run.pipeline.profiles.join(",")));
+    }
     argv.push(format!("-Dmaven.repo.local={CACHE}/repository"));
     // Several builds of a project share its cache.
     argv.push("-Daether.syncContext.named.factory=file-lock".to_owned());
@@ -77,6 +82,9 @@ pub(super) fn command(run: &Run, source: &Path) -> Command {
     let maven = &run.parts.config.maven;
     if maven.settings_file.is_some() || maven.mirror_url.is_some() {
         argv.push(format!("--settings=/{HOUSE}/settings.xml"));
+    }
+    if plan.survey.toolchains {
+        argv.push(format!("--toolchains=/{HOUSE}/toolchains.xml"));
     }
     Command {
         argv,
@@ -86,8 +94,8 @@ pub(super) fn command(run: &Run, source: &Path) -> Command {
     }
 }
 
-fn environment(run: &Run) -> BTreeMap<String, String> {
-    let mut variables = run.pipeline.builder().variables();
+fn environment(run: &Run, builder: &Builder) -> BTreeMap<String, String> {
+    let mut variables = builder.variables();
     variables.insert("HOME".to_owned(), WORKSPACE.to_owned());
     variables.insert("MAVEN_CONFIG".to_owned(), String::new());
     // Where a Maven Wrapper keeps the Maven that it downloads.
@@ -119,7 +127,7 @@ fn hands_in_certificates(run: &Run) -> bool {
 }
 
 /// The house's files, as an archive to be unpacked at `/`.
-fn house_files(run: &Run) -> std::io::Result<Bytes> {
+fn house_files(run: &Run, plan: &BuildPlan) -> std::io::Result<Bytes> {
     let maven = &run.parts.config.maven;
     let mut files: Vec<(&str, Vec<u8>)> = Vec::new();
     if let Some(file) = &maven.settings_file {
@@ -134,6 +142,9 @@ fn house_files(run: &Run) -> std::io::Result<Bytes> {
         ));
         files.push(("ca.pem", run.parts.certificates.pem_bundle().into_bytes()));
         files.push(("wgetrc", format!("ca_certificate=/{HOUSE}/ca.pem\n").into_bytes()));
+    }
+    if plan.survey.toolchains {
+        files.push(("toolchains.xml", toolchains(plan.builder.jdk).into_bytes()));
     }
     let mut tar = tar::Builder::new(Vec::new());
     let directory = |path: &str, owner: u64| {
@@ -163,6 +174,24 @@ fn mirror_settings(url: &str) -> String {
     let url = url.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
     format!(
         "<settings><mirrors><mirror><id>house</id><mirrorOf>*</mirrorOf><url>{url}</url></mirror></mirrors></settings>\n"
+    )
+}
+
+/// A `toolchains.xml` with the one JDK of the builder, under both ways to write an old version.
+fn toolchains(jdk: u8) -> String {
+    let mut versions = vec![jdk.to_string()];
+    if jdk == 8 {
+        versions.push("1.8".to_owned());
+    }
+    let one = |version: &String| {
+        format!(
+            "<toolchain><type>jdk</type><provides><version>{version}</version></provides>\
+             <configuration><jdkHome>${{env.JAVA_HOME}}</jdkHome></configuration></toolchain>"
+        )
+    };
+    format!(
+        "<toolchains>{}</toolchains>\n",
+        versions.iter().map(one).collect::<String>()
     )
 }
 

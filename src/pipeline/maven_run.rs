@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
+use super::plan::BuildPlan;
 use super::{Run, StageError, build_container, services};
 use crate::clients::engine::{BuildContainer, EngineError, Exit, Program};
 use crate::maven::{Console, Ended, Event};
@@ -27,7 +28,13 @@ pub(super) struct MavenRun {
 
 impl MavenRun {
     /// Starts Maven.
-    pub fn start(run: &Run, container: BuildContainer, services: Vec<Program>, source: &std::path::Path) -> Self {
+    pub fn start(
+        run: &Run,
+        container: BuildContainer,
+        services: Vec<Program>,
+        source: &std::path::Path,
+        plan: &BuildPlan,
+    ) -> Self {
         let container = Arc::new(container);
         let console = Arc::new(Mutex::new(Console::in_directory(build_container::SOURCE)));
         let stage = Arc::new(Mutex::new(Stage::UnitTest));
@@ -35,7 +42,7 @@ impl MavenRun {
         let task = {
             let (container, console, stage) = (Arc::clone(&container), Arc::clone(&console), Arc::clone(&stage));
             let (log, cancel) = (run.log.clone(), run.cancel.clone());
-            let command = build_container::command(run, source);
+            let command = build_container::command(run, source, plan);
             log.line(Some(Stage::UnitTest), &format!("$ {}", command.argv.join(" ")));
             let mut tell = Some(tell);
             tokio::spawn(async move {

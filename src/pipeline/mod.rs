@@ -13,6 +13,7 @@ mod error;
 mod layout;
 mod maven_run;
 mod parts;
+mod plan;
 mod services;
 mod stages;
 mod workspace;

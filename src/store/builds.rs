@@ -100,7 +100,7 @@ pub async fn begin(db: impl PgExecutor<'_>, claim: &Claim, id: BuildId, worker: 
     let row = sqlx::query_as!(
         BuildRow,
         r#"update build set state = 'running', attempt = attempt + 1, worker = $4, started_at = clock_timestamp(),
-                  error = null, tests = null, remarks = '[]'
+                  error = null, tests = null, remarks = '[]', choices = '[]'
            from (select 1 from job where id = $1 and fence = $2 for share) held
            where id = $3 and state in ('queued', 'running')
            returning id, merge_request as "merge_request: Json<MergeRequest>", pipeline, trigger, state, attempt,

@@ -2,6 +2,7 @@
 //! happens in one transaction. Times are always the database's, never a worker's clock.
 
 pub mod builds;
+pub mod choices;
 pub mod deliveries;
 pub mod images;
 pub mod jobs;

@@ -10,7 +10,7 @@ use crate::model::{BuildId, BuildState, DeliveryId};
 use crate::store::builds::{self, BuildRecord, Filter};
 use crate::store::images::{self, ImageRecord};
 use crate::store::stages::{self, StageRecord};
-use crate::store::{deliveries, jobs, notices};
+use crate::store::{choices, deliveries, jobs, notices};
 use crate::wire;
 
 /// A page of builds, and the build that the next page begins after.
@@ -55,6 +55,7 @@ pub(super) async fn build_detail(state: &AppState, id: BuildId) -> Result<Option
     let job = jobs::of_build(pool, id).await?;
     let commits = builds::commits(pool, id).await?;
     let image = images::of_build(pool, id).await?;
+    let choices = choices::of_build(pool, id).await?;
     let mails = notices::mails_of_build(pool, id).await?;
     let waits_again = record.build.state == BuildState::Queued && record.build.attempt > 0;
     Ok(Some(wire::BuildDetail {
@@ -90,6 +91,7 @@ pub(super) async fn build_detail(state: &AppState, id: BuildId) -> Result<Option
         tests: record.tests,
         finding: record.build.finding,
         remarks: record.remarks,
+        choices,
         error: record.build.error,
         log_lines: record.log_lines,
     }))

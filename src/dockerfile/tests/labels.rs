@@ -92,7 +92,7 @@ fn a_description_is_a_dozen_lines_that_cannot_move_the_cursor() {
     let mut description = example("FROM x\nUSER 1\n");
     description.merge_request.title = "Add \u{1b}[2J coupons".to_owned();
     let text = description.to_string();
-    assert_eq!(text.lines().count(), 12, "{text}");
+    assert_eq!(text.lines().count(), 13, "{text}");
     assert!(!text.contains('\u{1b}'), "{text:?}");
     for part in [
         "shop/web/basket!7",
@@ -117,6 +117,7 @@ fn example(dockerfile: &str) -> Description {
         pipeline: "default".to_owned(),
         pipeline_hash: Digest::of(b"pipeline"),
         stack: "tomcat10".to_owned(),
+        stack_evidence: "jakarta: 3 of 3 classes refer to jakarta.servlet".to_owned(),
         merge_request: MergeRequestOrigin {
             project: "shop/web/basket".parse().expect("a path"),
             project_id: ProjectId(42),

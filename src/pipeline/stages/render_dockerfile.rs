@@ -6,10 +6,17 @@ use crate::dockerfile::{
     BaseImage, BaseSays, Description, DockerfileInput, MergeRequestOrigin, PinnedBase, Rendered, WarOrigin, labels,
     render,
 };
-use crate::model::{Digest, Dockerfile, Finding};
+use crate::maven::{WarLimits, war};
+use crate::model::{Digest, Dockerfile};
 use crate::pipeline::layout::Layout;
+use crate::pipeline::plan;
+use crate::pipeline::stages::package::looked;
 use crate::pipeline::stages::{Packed, Source};
 use crate::pipeline::{Run, StageError};
+use crate::project::{self, ChosenStack};
+
+/// Longest label with the grounds for the stack, in characters. Some container runtimes refuse labels of 4 KiB.
+const EVIDENCE: usize = 1000;
 
 /// A rendered Dockerfile and what the image will say of itself.
 #[derive(Debug)]
@@ -30,29 +37,19 @@ pub(in crate::pipeline) async fn render_dockerfile(
     let parts = &run.parts;
     let war = &packed.war;
     let (file, siblings) = (war.file.clone(), packed.siblings.clone());
-    let surveyed = tokio::task::spawn_blocking(move || Layout::survey(&file, &siblings)).await;
+    let inspected = war.clone();
+    // Both read the whole archive; neither needs the other.
+    let (surveyed, code) = tokio::join!(
+        tokio::task::spawn_blocking(move || Layout::survey(&file, &siblings)),
+        tokio::task::spawn_blocking(move || war::bytecode(&inspected, WarLimits::default())),
+    );
     let layout = surveyed.map_err(|error| StageError::world(format!("looking into the WAR broke: {error}")))???;
     for line in layout.told() {
         run.say(&line);
     }
-    let Some(stack) = run.pipeline.stack_for(war.servlet) else {
-        let stacks: Vec<&str> = run.pipeline.stacks.iter().map(|stack| stack.name.as_str()).collect();
-        return Err(Finding::new(
-            "no-stack",
-            format!(
-                "The application speaks {} ({}), and no stack of pipeline {} serves that",
-                war.servlet.as_str(),
-                war.evidence,
-                run.pipeline.name
-            ),
-            format!(
-                "Ask the platform team to add a stack for {}: the pipeline has {}.",
-                war.servlet.as_str(),
-                stacks.join(", ")
-            ),
-        )
-        .into());
-    };
+    let ChosenStack { stack, choice } = project::runtime(&run.pipeline, war, &looked(code)?, packed.built_with)?;
+    let evidence = choice.grounds(EVIDENCE);
+    plan::choose(run, &mut packed.choices.clone(), choice).await?;
     let base = &stack.runtime.image;
     let pulled = base.mirrored(&parts.config.base_images.mirrors);
     let Some(digest) = parts.registry.digest(&pulled).await? else {
@@ -90,7 +87,7 @@ pub(in crate::pipeline) async fn render_dockerfile(
         webapp: run.pipeline.context_path.directory(),
         health_path: run.pipeline.context_path.inside(&run.pipeline.boot.path),
     };
-    let (templates, rendering) = (parts.templates.clone(), stack.clone());
+    let (templates, rendering) = (parts.templates.clone(), Arc::clone(&stack));
     // A template may loop for ever without writing anything; it must not hold the other builds up.
     let tried = tokio::task::spawn_blocking(move || render(&templates, &rendering, &input)).await;
     let rendered = tried
@@ -101,7 +98,7 @@ pub(in crate::pipeline) async fn render_dockerfile(
         run,
         source,
         packed,
-        stack.name.clone(),
+        (stack.name.clone(), evidence),
         BaseImage {
             name: base.as_str().to_owned(),
             digest: digest.clone(),
@@ -146,7 +143,7 @@ fn describe(
     run: &Run,
     source: &Source,
     packed: &Packed,
-    stack: String,
+    (stack, stack_evidence): (String, String),
     base: BaseImage,
     dockerfile: &str,
 ) -> Description {
@@ -161,6 +158,7 @@ fn describe(
         pipeline: run.pipeline.name.clone(),
         pipeline_hash: run.pipeline.hash(),
         stack,
+        stack_evidence,
         merge_request: MergeRequestOrigin {
             project: mr.project.clone(),
             project_id: mr.project_id,

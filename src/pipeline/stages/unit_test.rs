@@ -2,16 +2,19 @@
 
 use std::path::PathBuf;
 
-use crate::maven::{Ended, diagnose, surefire, unsupported_build, world_fault};
+use crate::maven::{Ended, diagnose, surefire, world_fault};
 use crate::model::{Finding, TestReport};
 use crate::pipeline::build_container::Found;
 use crate::pipeline::maven_run::MavenRun;
+use crate::pipeline::plan::{BuildPlan, plan};
 use crate::pipeline::stages::Source;
 use crate::pipeline::{Run, StageError, build_container, services};
 use crate::store::builds;
 
 /// Tests that are over, with Maven packaging already or done.
 pub(in crate::pipeline) struct Tested {
+    /// How it is built.
+    pub plan: BuildPlan,
     /// What the tests said.
     pub report: TestReport,
     /// The run of Maven that goes on.
@@ -21,24 +24,17 @@ pub(in crate::pipeline) struct Tested {
 }
 
 pub(in crate::pipeline) async fn unit_test(run: &Run, source: &Source) -> Result<Tested, StageError> {
-    let names: Vec<String> = std::fs::read_dir(&source.directory)?
-        .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
-        .collect();
-    if let Some(finding) = unsupported_build(names.iter().map(String::as_str)) {
-        return Err(finding.into());
-    }
-    run.say(&format!(
-        "Preparing a container of {}",
-        run.pipeline.builder().image.as_str()
-    ));
-    let container = build_container::create(run, &source.directory).await?;
+    let plan = plan(run, source).await?;
+    run.say(&format!("Preparing a container of {}", plan.builder.image.as_str()));
+    let container = build_container::create(run, &source.directory, &plan).await?;
     let services = services::start(run, container.network()).await?;
-    let mut maven = MavenRun::start(run, container, services, &source.directory);
+    let mut maven = MavenRun::start(run, container, services, &source.directory, &plan);
     if maven.tests_over().await {
         let found = build_container::look(&maven.container).await?;
         let report = read_found(run, &maven, &found).await?;
         record(run, &report, &[]).await?;
         return Ok(Tested {
+            plan,
             report,
             maven,
             ended: None,
@@ -47,6 +43,7 @@ pub(in crate::pipeline) async fn unit_test(run: &Run, source: &Source) -> Result
     let ended = maven.ended(run).await?;
     let (report, found) = understand(run, &maven, &ended).await?;
     Ok(Tested {
+        plan,
         report,
         maven,
         ended: Some(found),
@@ -105,6 +102,7 @@ async fn read(directory: PathBuf) -> Result<TestReport, StageError> {
 async fn record(run: &Run, report: &TestReport, remarks: &[Finding]) -> Result<(), StageError> {
     let counts = report.counts;
     run.note(match (counts.failed + counts.errors, counts.skipped) {
+        (0, 0) if counts.run == 0 => "no test was executed".to_owned(),
         (0, 0) => format!("{} tests", counts.run),
         (0, skipped) => format!("{} tests, {skipped} skipped", counts.run),
         (red, _) => format!("{red} of {} tests failed", counts.run),

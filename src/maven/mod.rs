@@ -16,7 +16,7 @@ pub mod surefire;
 mod tame;
 mod trace;
 pub mod war;
-mod zip_guard;
+pub mod zip_guard;
 
 pub use console::{Console, Event, Phase};
 pub use diagnose::{Ended, diagnose, unsupported_build, world_fault};

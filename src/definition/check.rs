@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::files::Text;
 use super::load::Placed;
 use super::reader::{File, advice};
-use super::{Definitions, Glob, Limits, Pipeline, Problem, Stack, Tests};
+use super::{Checks, Definitions, Glob, Limits, Pipeline, Problem, Stack, Tests};
 
 /// Limits of which each may be missing.
 #[derive(Debug, Default)]
@@ -34,6 +34,7 @@ pub(super) struct StatedPipeline {
     pub(super) war: Option<Glob>,
     pub(super) limits: Overrides,
     pub(super) tests_required: Option<bool>,
+    pub(super) checks: Checks,
 }
 
 /// Puts stacks into pipelines. What cannot be put together is reported in its file and left out.
@@ -97,6 +98,7 @@ pub(super) fn resolve(
                 tests: Tests {
                     required: pipeline.tests_required.unwrap_or(tests.required),
                 },
+                checks: pipeline.checks,
                 stacks: candidates,
             },
         );

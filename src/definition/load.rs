@@ -6,6 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::check::{Overrides, StatedPipeline, resolve};
+use super::checks::read_checks;
 use super::files::{Found, Text};
 use super::reader::{File, Reader, advice};
 use super::value::{Checked, Value, boolean, integer, line, list, number, one_of, parsed, placed, some, wrong};
@@ -197,6 +198,7 @@ fn read_pipeline(file: &File<'_>, text: &Text) -> Option<StatedPipeline> {
         table.finish();
         required
     });
+    let checks = read_checks(&mut top);
     top.finish();
     Some(StatedPipeline {
         name: text.name.clone(),
@@ -207,6 +209,7 @@ fn read_pipeline(file: &File<'_>, text: &Text) -> Option<StatedPipeline> {
         war,
         limits,
         tests_required: required,
+        checks,
     })
 }
 

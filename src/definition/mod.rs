@@ -6,6 +6,7 @@
 //! comes resolved: its stacks, limits and rules are in it, and its hash tells two versions of it apart in the trace.
 
 mod check;
+mod checks;
 mod files;
 mod glob;
 mod load;
@@ -17,6 +18,7 @@ mod stack;
 mod value;
 
 pub use crate::model::quantity::{parse_bytes, parse_duration};
+pub use checks::{Checks, Waiver};
 pub use glob::{BadGlob, Glob, Specificity};
 pub use pipeline::Pipeline;
 pub use problem::{DefinitionErrors, Problem};

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::glob::Specificity;
-use super::{Builder, Glob, Limits, Stack, Tests};
+use super::{Builder, Checks, Glob, Limits, Stack, Tests};
 use crate::model::{Digest, ProjectPath, ServletApi};
 
 /// A pipeline with everything that it refers to, read from `<name>.toml` and its stacks.
@@ -27,6 +27,8 @@ pub struct Pipeline {
     pub limits: Limits,
     /// The stacks' rule with this pipeline's override.
     pub tests: Tests,
+    /// Severities and waivers of the WAR check.
+    pub checks: Checks,
 }
 
 impl Pipeline {

@@ -10,6 +10,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::Problem;
+use super::checks::tables;
 use super::value::{Checked, Value, kind};
 
 /// A file and what was found wrong in it so far.
@@ -138,6 +139,37 @@ impl<'f, 't> Reader<'f, 't> {
                     format!("{}: expected a table [{0}], not {}", self.full(key), kind(other)),
                 );
                 None
+            }
+        }
+    }
+
+    /// The tables `[[key]]`, none if there are none.
+    pub(super) fn optional_tables(&mut self, key: &str) -> Vec<Reader<'f, 't>> {
+        self.known.push(key.to_owned());
+        let Some(value) = self.table.get(key) else {
+            return Vec::new();
+        };
+        let name = self.full(key);
+        match tables(value) {
+            Ok(tables) => tables
+                .into_iter()
+                .filter_map(|value| match value.get_ref() {
+                    DeValue::Table(table) => Some(Reader {
+                        file: self.file,
+                        table,
+                        name: name.clone(),
+                        span: value.span(),
+                        known: Vec::new(),
+                    }),
+                    _ => None,
+                })
+                .collect(),
+            Err(wrongs) => {
+                for wrong in wrongs {
+                    self.file
+                        .report(Some(wrong.span), format!("{name}: {} [[{name}]]", wrong.message));
+                }
+                Vec::new()
             }
         }
     }

@@ -37,7 +37,8 @@ pub enum Trouble {
     Io(#[from] io::Error),
 }
 
-fn trouble(error: ZipError) -> Trouble {
+/// What an error of the library means.
+pub fn trouble(error: ZipError) -> Trouble {
     match error {
         // A file that ends too early is a broken archive; other errors of the disk are not.
         ZipError::Io(error)
@@ -163,7 +164,10 @@ pub fn content<R: Read + Seek>(
 ///
 /// The end record is searched for backwards, because a comment of up to 64 KiB may follow it. Where several places look like one, the
 /// highest number counts: readers differ in which they take.
-fn claimed_entries<R: Read + Seek>(reader: &mut R) -> Result<u64, Trouble> {
+///
+/// # Errors
+/// The place of a ZIP64 directory is wrong, or the disk.
+pub fn claimed_entries<R: Read + Seek>(reader: &mut R) -> Result<u64, Trouble> {
     const END: usize = 22;
     const LOCATOR: usize = 20;
     let length = reader.seek(SeekFrom::End(0))?;

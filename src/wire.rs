@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::model::{
     BuildId, BuildState, DeliveryId, Digest, Finding, ProjectId, ProjectPath, Sha, Stage, StageState, TestReport,
-    Trigger,
+    Trigger, WarCheck,
 };
 
 /// Every answer that is not 2xx.
@@ -146,6 +146,9 @@ pub struct BuildDetail {
     pub finding: Option<Finding>,
     /// Findings that did not end it.
     pub remarks: Vec<Finding>,
+    /// What the WAR check said, if it came that far.
+    #[serde(default)]
+    pub war_check: Option<WarCheck>,
     /// What the world did wrong.
     pub error: Option<String>,
     /// What came of it.

@@ -8,6 +8,7 @@ pub mod client;
 pub mod connect;
 pub mod deliveries;
 pub mod describe;
+pub mod findings;
 pub mod logs;
 mod print;
 pub mod serve;

@@ -6,6 +6,7 @@ use std::io::{self, Write};
 use chrono::Utc;
 
 use crate::ansi::strip;
+use crate::model::WarCheck;
 use crate::wire::{BuildDetail, StageRun};
 
 /// Rows below headings, as wide as their widest cell; the last column is not filled up.
@@ -125,13 +126,21 @@ pub(super) fn build(out: &mut impl Write, detail: &BuildDetail) -> io::Result<()
     }
     if let Some(finding) = &detail.finding {
         lines.line("finding", &finding.title)?;
-        for line in &finding.detail {
+        // The report of the WAR check follows, whole.
+        let told_below = finding.rule == WarCheck::RULE && detail.war_check.is_some();
+        for line in finding.detail.iter().filter(|_| !told_below) {
             lines.line("", line)?;
         }
         lines.line("what to do", &finding.help)?;
     }
     for remark in &detail.remarks {
         lines.line("remark", &format!("{} {}", remark.title, remark.help))?;
+    }
+    if let Some(check) = &detail.war_check {
+        lines.line("WAR check", &check.summary())?;
+        for line in check.lines() {
+            lines.line("", &line)?;
+        }
     }
     lines.maybe("error", detail.error.clone())?;
     for mail in &detail.mails {
@@ -141,6 +150,15 @@ pub(super) fn build(out: &mut impl Write, detail: &BuildDetail) -> io::Result<()
             (None, false) => "not yet sent".to_owned(),
         };
         lines.line("mail", &format!("{} {what}", mail.recipient))?;
+    }
+    Ok(())
+}
+
+/// What the WAR check found, alone.
+pub(super) fn findings(out: &mut impl Write, check: &WarCheck) -> io::Result<()> {
+    writeln!(out, "{}", check.summary())?;
+    for line in check.lines() {
+        writeln!(out, "{}", strip(&line))?;
     }
     Ok(())
 }

@@ -17,6 +17,8 @@ pub enum Stage {
     UnitTest,
     /// Pack the WAR and find it.
     Package,
+    /// Check the WAR against the rules of the house.
+    Check,
     /// Render the Dockerfile.
     Dockerfile,
     /// Build the image.
@@ -27,10 +29,11 @@ pub enum Stage {
 
 impl Stage {
     /// All stages in the order of the road.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Checkout,
         Self::UnitTest,
         Self::Package,
+        Self::Check,
         Self::Dockerfile,
         Self::Image,
         Self::Push,
@@ -42,6 +45,7 @@ impl Stage {
             Self::Checkout => "checkout",
             Self::UnitTest => "unit_test",
             Self::Package => "package",
+            Self::Check => "check",
             Self::Dockerfile => "dockerfile",
             Self::Image => "image",
             Self::Push => "push",
@@ -54,6 +58,7 @@ impl Stage {
             Self::Checkout => "Checkout",
             Self::UnitTest => "Unit test",
             Self::Package => "Package",
+            Self::Check => "WAR check",
             Self::Dockerfile => "Dockerfile",
             Self::Image => "Image",
             Self::Push => "Push",
@@ -76,7 +81,7 @@ impl FromStr for Stage {
             .ok_or_else(|| Invalid {
                 what: "stage",
                 value: s.to_owned(),
-                expected: "checkout, unit_test, package, dockerfile, image or push",
+                expected: "checkout, unit_test, package, check, dockerfile, image or push",
             })
     }
 }

@@ -183,7 +183,7 @@ fn is_of_words(name: &str) -> bool {
         "message",
         "label",
         "i18n",
-        "text",
+        "texts",
         "language",
         "resources",
         "bundle",

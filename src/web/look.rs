@@ -90,6 +90,7 @@ pub(super) async fn build_detail(state: &AppState, id: BuildId) -> Result<Option
         tests: record.tests,
         finding: record.build.finding,
         remarks: record.remarks,
+        war_check: record.war_check,
         error: record.build.error,
         log_lines: record.log_lines,
     }))

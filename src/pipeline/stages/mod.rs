@@ -1,6 +1,7 @@
 //! The stages, one a file, named by what they do.
 
 mod build_image;
+mod check_war;
 mod checkout;
 mod package;
 mod push_image;
@@ -8,6 +9,7 @@ mod render_dockerfile;
 mod unit_test;
 
 pub(super) use build_image::build_image;
+pub(super) use check_war::check_war;
 pub(super) use checkout::{Source, checkout};
 pub(super) use package::{Packed, package};
 pub(super) use push_image::{Pushed, push_image};

@@ -1,9 +1,10 @@
 //! Dockerfile: lay out the WAR, choose the stack by it, pin its base, render the template, make the labels.
 
+use crate::definition::Stack;
 use crate::dockerfile::{
     BaseImage, Description, DockerfileInput, MergeRequestOrigin, PinnedBase, WarOrigin, labels, render,
 };
-use crate::model::{Digest, Dockerfile, Finding};
+use crate::model::{Digest, Dockerfile, Finding, War, WarCheck};
 use crate::pipeline::layout::Layout;
 use crate::pipeline::stages::{Packed, Source};
 use crate::pipeline::{Run, StageError};
@@ -21,6 +22,7 @@ pub(in crate::pipeline) async fn render_dockerfile(
     run: &Run,
     source: &Source,
     packed: &Packed,
+    checked: &WarCheck,
 ) -> Result<Prepared, StageError> {
     let parts = &run.parts;
     let war = &packed.war;
@@ -30,24 +32,7 @@ pub(in crate::pipeline) async fn render_dockerfile(
     for line in layout.told() {
         run.say(&line);
     }
-    let Some(stack) = run.pipeline.stack_for(war.servlet) else {
-        let stacks: Vec<&str> = run.pipeline.stacks.iter().map(|stack| stack.name.as_str()).collect();
-        return Err(Finding::new(
-            "no-stack",
-            format!(
-                "The application speaks {} ({}), and no stack of pipeline {} serves that",
-                war.servlet.as_str(),
-                war.evidence,
-                run.pipeline.name
-            ),
-            format!(
-                "Ask the platform team to add a stack for {}: the pipeline has {}.",
-                war.servlet.as_str(),
-                stacks.join(", ")
-            ),
-        )
-        .into());
-    };
+    let stack = stack_of(run, war)?;
     let base = &stack.runtime.image;
     let pulled = base.mirrored(&parts.config.base_images.mirrors);
     let Some(digest) = parts.registry.digest(&pulled).await? else {
@@ -84,6 +69,7 @@ pub(in crate::pipeline) async fn render_dockerfile(
         run,
         source,
         packed,
+        checked,
         stack.name.clone(),
         BaseImage {
             name: base.as_str().to_owned(),
@@ -108,6 +94,29 @@ pub(in crate::pipeline) async fn render_dockerfile(
     })
 }
 
+/// The stack that the WAR runs on.
+pub(super) fn stack_of<'a>(run: &'a Run, war: &War) -> Result<&'a Stack, StageError> {
+    let Some(stack) = run.pipeline.stack_for(war.servlet) else {
+        let stacks: Vec<&str> = run.pipeline.stacks.iter().map(|stack| stack.name.as_str()).collect();
+        return Err(Finding::new(
+            "no-stack",
+            format!(
+                "The application speaks {} ({}), and no stack of pipeline {} serves that",
+                war.servlet.as_str(),
+                war.evidence,
+                run.pipeline.name
+            ),
+            format!(
+                "Ask the platform team to add a stack for {}: the pipeline has {}.",
+                war.servlet.as_str(),
+                stacks.join(", ")
+            ),
+        )
+        .into());
+    };
+    Ok(stack)
+}
+
 /// `repository:tag@digest` → `repository@digest`: the form that the engine keeps an image under.
 fn by_digest(pinned: &str) -> String {
     match pinned.split_once('@') {
@@ -123,6 +132,7 @@ fn describe(
     run: &Run,
     source: &Source,
     packed: &Packed,
+    checked: &WarCheck,
     stack: String,
     base: BaseImage,
     dockerfile: &str,
@@ -152,6 +162,8 @@ fn describe(
             merge_tree: source.merge_tree.clone(),
         },
         tests: packed.tests.counts,
+        findings: checked.summary(),
+        waivers: checked.waivers().join("; "),
         war: WarOrigin {
             path: packed.war.path.clone(),
             sha256: packed.war.sha256.clone(),

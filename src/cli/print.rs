@@ -202,4 +202,41 @@ mod tests {
             "build  project      title\n7      shop/basket  A title\n12     b/c\n"
         );
     }
+
+    #[test]
+    fn a_report_has_each_rule_once_and_its_places_below() {
+        let report = |rule: &crate::model::Rule| crate::model::RuleReport {
+            rule: rule.id.to_owned(),
+            severity: rule.severity,
+            title: rule.title.to_owned(),
+            why: rule.why.to_owned(),
+            mend: rule.mend.to_owned(),
+            count: 2,
+            places: vec![crate::model::Place {
+                path: "WEB-INF/\x1b[2Jx".to_owned(),
+                what: "what".to_owned(),
+            }],
+            waived: Vec::new(),
+            expired: Vec::new(),
+        };
+        let all = crate::model::rule::RULES;
+        let check = WarCheck {
+            rules: all.iter().map(|rule| report(rule)).collect(),
+        };
+        let mut out = Vec::new();
+        findings(&mut out, &check).expect("memory");
+        let text = String::from_utf8(out).expect("a text");
+        assert!(
+            text.starts_with("5 errors, 18 warnings\nERROR class-version (2): Classes are newer"),
+            "{text}"
+        );
+        for rule in all {
+            assert_eq!(text.matches(&format!(" {} (2): ", rule.id)).count(), 1, "{text}");
+        }
+        assert_eq!(
+            text.matches("\n  WEB-INF/x: what\n  … and 1 more\n  Why: ").count(),
+            all.len(),
+            "{text}"
+        );
+    }
 }

@@ -1,6 +1,8 @@
 //! How the WAR is laid out in the image: its entries looked at before anything of it is unpacked, each in its layer.
 
 mod context;
+#[cfg(test)]
+mod hostile_tests;
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fs::File;

@@ -14,6 +14,7 @@ pub mod notify;
 pub mod pipeline;
 pub mod project;
 pub mod queue;
+pub mod standards;
 pub mod store;
 pub mod tomcat;
 pub mod wake;

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use clap::{Parser, Subcommand};
-use seaworthy::cli::{builds, check, connect, deliveries, describe, logs, plan, serve, stacks, token, trace};
+use seaworthy::cli::{builds, check, connect, deliveries, describe, findings, logs, plan, serve, stacks, token, trace};
 use seaworthy::clients::http::install_crypto_provider;
 use seaworthy::config::{Config, DEFAULT_FILE, LogFormat};
 use tracing_subscriber::EnvFilter;
@@ -38,6 +38,7 @@ enum Verb {
     Cancel(builds::Order),
     Deliveries(deliveries::Args),
     Trace(trace::Args),
+    Findings(findings::Args),
     Describe(describe::Args),
     Plan(plan::Args),
     Stacks(stacks::Args),
@@ -91,6 +92,7 @@ async fn dispatch(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Verb::Rebuild(args) => builds::rebuild(&args).await,
         Verb::Cancel(args) => builds::cancel(&args).await,
         Verb::Deliveries(args) => deliveries::run(&args).await,
+        Verb::Findings(args) => findings::run(&args).await,
         Verb::Trace(args) => trace::run(&args).await,
     }
 }

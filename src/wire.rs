@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::model::{
     BuildId, BuildState, Choice, DeliveryId, Digest, Finding, ProjectId, ProjectPath, Sha, Stage, StageState,
-    TestReport, Trigger,
+    TestReport, Trigger, WarCheck,
 };
 
 /// Every answer that is not 2xx.
@@ -149,6 +149,9 @@ pub struct BuildDetail {
     /// What the service chose by itself, with the evidence.
     #[serde(default)]
     pub choices: Vec<Choice>,
+    /// What the WAR check said, if it came that far.
+    #[serde(default)]
+    pub war_check: Option<WarCheck>,
     /// What the world did wrong.
     pub error: Option<String>,
     /// What came of it.

@@ -1,7 +1,8 @@
 //! Red builds: each ends as *failed* with a finding that its developer understands, inside its limits, and leaves the
 //! builds of the others alone.
 
-use seaworthy::model::{BuildState, Finding};
+use seaworthy::model::{BuildId, BuildState, Finding};
+use seaworthy::store::images;
 
 use crate::house::House;
 
@@ -189,6 +190,82 @@ async fn a_wrapper_brings_its_own_maven() {
         house.log_of(1).await.contains("Apache Maven 3.9.11"),
         "{}",
         house.log_of(1).await
+    );
+    house.close().await;
+    drop(service);
+}
+
+#[tokio::test]
+async fn a_war_against_the_rules_is_one_report_and_a_waiver_lets_it_pass() {
+    let mut house = House::build().await;
+    let service = house.serve("worker", &[]).await;
+    let project = house.project("red/wreck", "wreck").await;
+    house.merge_request(&service, &project, "change").await;
+    let record = house.end(1).await;
+    let finding = record.build.finding.expect("a finding");
+    assert_eq!(finding.rule, "war-check", "{finding:#?}");
+    assert!(
+        finding.detail[1].contains("WEB-INF/lib/javax.servlet-api-4.0.1.jar: has the Servlet interfaces of javax"),
+        "{finding:#?}"
+    );
+    let check = record.war_check.expect("a report");
+    let rules: Vec<&str> = check.rules.iter().map(|rule| rule.rule.as_str()).collect();
+    assert_eq!(
+        rules,
+        [
+            "container-api",
+            "logging-file",
+            "credentials",
+            "jdbc-url",
+            "ip-address",
+            "service-url",
+            "environment-file",
+            "several-applications",
+            "stray-file",
+        ]
+    );
+    let mail = house.mails(1).await.remove(0);
+    let page = reqwest::get(format!("{}/builds/1", service.url)).await.expect("asked");
+    let page = page.text().await.expect("a page");
+    let log = house.log_of(1).await;
+    for (rule, heading) in rules.iter().zip(&check.rules) {
+        assert_eq!(
+            mail.text.matches(&format!(" {rule}: ")).count(),
+            1,
+            "{rule} in {}",
+            mail.text
+        );
+        assert_eq!(page.matches(&format!("id=\"rule-{rule}\"")).count(), 1, "{rule}");
+        assert_eq!(log.matches(&heading.heading()).count(), 1, "{rule} in {log}");
+    }
+    for text in [&mail.text, &page, &log] {
+        assert!(!text.contains("Tr0ub4dor"), "a password is never shown: {text}");
+    }
+    service.terminate().await;
+
+    house.define(
+        "[[waiver]]\nrule = \"container-api\"\npath = \"WEB-INF/lib/javax.*.jar\"\nreason = \"ticket 7\"\n\
+         owner = \"Ada\"\nlast_day = 2999-12-31\n[checks]\nstray-file = \"off\"\nservice-url = \"note\"",
+    );
+    let service = house.serve("lenient", &[]).await;
+    house.merge_request(&service, &project, "another").await;
+    let record = house.passes(2).await;
+    let check = record.war_check.expect("a report");
+    assert_eq!(check.summary(), "6 warnings, 1 note, 1 waived");
+    let image = images::of_build(&house.pool, BuildId(2))
+        .await
+        .expect("read")
+        .expect("an image");
+    assert_eq!(image.dockerfile.labels["dev.seaworthy.findings"], check.summary());
+    assert_eq!(
+        image.dockerfile.labels["dev.seaworthy.waivers"],
+        "container-api WEB-INF/lib/javax.*.jar: waived until 2999-12-31 by Ada: ticket 7"
+    );
+    let mails = house.mails(2).await;
+    assert!(
+        mails[1].text.contains("WAR CHECK: 6 warnings, 1 note, 1 waived"),
+        "{}",
+        mails[1].text
     );
     house.close().await;
     drop(service);

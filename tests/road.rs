@@ -114,6 +114,8 @@ async fn a_merge_request_becomes_an_image_that_runs_and_a_mail() {
     assert_eq!(described.dockerfile, image.dockerfile.text);
     assert_eq!(described.merge_request.head.as_str(), mr.head);
     assert_eq!(described.war.sha256, image.war_sha256);
+    let check = record.war_check.expect("a report");
+    assert_eq!(described.findings, check.summary());
 
     let (page, user) = first_page(&house, &image.pushed.pinned()).await;
     assert!(page.contains("berths free") && page.ends_with("200"), "{page}");

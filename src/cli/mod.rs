@@ -8,6 +8,7 @@ pub mod client;
 pub mod connect;
 pub mod deliveries;
 pub mod describe;
+pub mod findings;
 mod java_version;
 pub mod logs;
 pub mod plan;

@@ -6,6 +6,7 @@ use std::io::{self, Write};
 use chrono::Utc;
 
 use crate::ansi::strip;
+use crate::model::WarCheck;
 use crate::wire::{BuildDetail, StageRun};
 
 /// Rows below headings, as wide as their widest cell; the last column is not filled up.
@@ -128,13 +129,21 @@ pub(super) fn build(out: &mut impl Write, detail: &BuildDetail) -> io::Result<()
     }
     if let Some(finding) = &detail.finding {
         lines.line("finding", &finding.title)?;
-        for line in &finding.detail {
+        // The report of the WAR check follows, whole.
+        let told_below = finding.rule == WarCheck::RULE && detail.war_check.is_some();
+        for line in finding.detail.iter().filter(|_| !told_below) {
             lines.line("", line)?;
         }
         lines.line("what to do", &finding.help)?;
     }
     for remark in &detail.remarks {
         lines.line("remark", &format!("{} {}", remark.title, remark.help))?;
+    }
+    if let Some(check) = &detail.war_check {
+        lines.line("WAR check", &check.summary())?;
+        for line in check.lines() {
+            lines.line("", &line)?;
+        }
     }
     lines.maybe("error", detail.error.clone())?;
     for mail in &detail.mails {
@@ -144,6 +153,15 @@ pub(super) fn build(out: &mut impl Write, detail: &BuildDetail) -> io::Result<()
             (None, false) => "not yet sent".to_owned(),
         };
         lines.line("mail", &format!("{} {what}", mail.recipient))?;
+    }
+    Ok(())
+}
+
+/// What the WAR check found, alone.
+pub(super) fn findings(out: &mut impl Write, check: &WarCheck) -> io::Result<()> {
+    writeln!(out, "{}", check.summary())?;
+    for line in check.lines() {
+        writeln!(out, "{}", strip(&line))?;
     }
     Ok(())
 }
@@ -194,6 +212,43 @@ mod tests {
         assert_eq!(
             text,
             "build  project      title\n7      shop/basket  A title\n12     b/c\n"
+        );
+    }
+
+    #[test]
+    fn a_report_has_each_rule_once_and_its_places_below() {
+        let report = |rule: &crate::model::Rule| crate::model::RuleReport {
+            rule: rule.id.to_owned(),
+            severity: rule.severity,
+            title: rule.title.to_owned(),
+            why: rule.why.to_owned(),
+            mend: rule.mend.to_owned(),
+            count: 2,
+            places: vec![crate::model::Place {
+                path: "WEB-INF/\x1b[2Jx".to_owned(),
+                what: "what".to_owned(),
+            }],
+            waived: Vec::new(),
+            expired: Vec::new(),
+        };
+        let all = crate::model::rule::RULES;
+        let check = WarCheck {
+            rules: all.iter().map(|rule| report(rule)).collect(),
+        };
+        let mut out = Vec::new();
+        findings(&mut out, &check).expect("memory");
+        let text = String::from_utf8(out).expect("a text");
+        assert!(
+            text.starts_with("5 errors, 18 warnings\nERROR class-version (2): Classes are newer"),
+            "{text}"
+        );
+        for rule in all {
+            assert_eq!(text.matches(&format!(" {} (2): ", rule.id)).count(), 1, "{text}");
+        }
+        assert_eq!(
+            text.matches("\n  WEB-INF/x: what\n  … and 1 more\n  Why: ").count(),
+            all.len(),
+            "{text}"
         );
     }
 }

@@ -85,7 +85,7 @@ pub(super) fn read_boot_overrides(mut table: Reader<'_, '_>) -> BootOverrides {
 /// `[[service]]`, each name once.
 pub(super) fn read_services(top: &mut Reader<'_, '_>) -> Vec<Service> {
     let mut services: Vec<Service> = Vec::new();
-    for mut table in top.tables("service") {
+    for mut table in top.optional_tables("service") {
         let taken: Vec<String> = services.iter().map(|service| service.name.clone()).collect();
         let name = table.required("name", |value: &Value<'_>| host_name(value, &taken));
         let image = table.required("image", parsed(ImageName::parse));

@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::files::Text;
 use super::load::Placed;
 use super::reader::{File, advice};
-use super::{Boot, Definitions, Glob, Limits, Pipeline, Problem, Service, Stack, Tests};
+use super::{Boot, Checks, Definitions, Glob, Limits, Pipeline, Problem, Service, Stack, Tests};
 use crate::model::ContextPath;
 
 /// Limits of which each may be missing.
@@ -52,6 +52,7 @@ pub(super) struct StatedPipeline {
     pub(super) context_path: ContextPath,
     pub(super) boot: BootOverrides,
     pub(super) services: Vec<Service>,
+    pub(super) checks: Checks,
 }
 
 /// Puts stacks into pipelines. What cannot be put together is reported in its file and left out.
@@ -124,6 +125,7 @@ pub(super) fn resolve(
                 context_path: pipeline.context_path,
                 boot,
                 services: pipeline.services,
+                checks: pipeline.checks,
                 stacks: candidates,
             },
         );

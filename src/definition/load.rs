@@ -10,6 +10,7 @@ use toml::de::DeTable;
 
 use super::boot::{read_boot, read_boot_overrides, read_services};
 use super::check::{Overrides, StatedPipeline, resolve};
+use super::checks::read_checks;
 use super::files::{Found, Text};
 use super::reader::{File, Reader, advice};
 use super::value::{Checked, Value, boolean, integer, line, list, number, one_of, parsed, placed, some, wrong};
@@ -272,6 +273,7 @@ fn read_pipeline(file: &File<'_>, text: &Text) -> Option<StatedPipeline> {
     let context_path = top.optional("context_path", parsed(str::parse::<ContextPath>));
     let boot = top.optional_table("boot").map(read_boot_overrides).unwrap_or_default();
     let services = read_services(&mut top);
+    let checks = read_checks(&mut top);
     top.finish();
     Some(StatedPipeline {
         name: text.name.clone(),
@@ -289,6 +291,7 @@ fn read_pipeline(file: &File<'_>, text: &Text) -> Option<StatedPipeline> {
         context_path: context_path.unwrap_or_default(),
         boot,
         services,
+        checks,
     })
 }
 

@@ -7,6 +7,7 @@
 
 mod boot;
 mod check;
+mod checks;
 mod files;
 mod glob;
 mod inherit;
@@ -20,6 +21,7 @@ mod value;
 
 pub use crate::model::quantity::{parse_bytes, parse_duration};
 pub use boot::{Boot, Service};
+pub use checks::{Checks, Waiver};
 pub use glob::{BadGlob, Glob, Specificity};
 pub use pipeline::Pipeline;
 pub use problem::{DefinitionErrors, Problem};

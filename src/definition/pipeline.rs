@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::glob::Specificity;
-use super::{Boot, Builder, Glob, Limits, Service, Stack, Tests};
+use super::{Boot, Builder, Checks, Glob, Limits, Service, Stack, Tests};
 use crate::model::{ContextPath, Digest, ProjectPath};
 
 /// A pipeline with everything that it refers to, read from `<name>.toml` and its stacks.
@@ -41,6 +41,8 @@ pub struct Pipeline {
     pub boot: Boot,
     /// What tests and boot check may talk to.
     pub services: Vec<Service>,
+    /// Severities and waivers of the WAR check.
+    pub checks: Checks,
 }
 
 impl Pipeline {

@@ -10,6 +10,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::Problem;
+use super::checks::tables;
 use super::value::{Checked, Value, kind};
 
 /// A file and what was found wrong in it so far.
@@ -153,37 +154,35 @@ impl<'f, 't> Reader<'f, 't> {
         }
     }
 
-    /// The tables of a list `[[key]]`; none when it is left out.
-    pub(super) fn tables(&mut self, key: &str) -> Vec<Reader<'f, 't>> {
+    /// The tables `[[key]]`, none if there are none.
+    pub(super) fn optional_tables(&mut self, key: &str) -> Vec<Reader<'f, 't>> {
         self.known.push(key.to_owned());
         let Some(value) = self.table.get(key) else {
             return Vec::new();
         };
-        let complain = |span, found: &DeValue<'_>| {
-            let full = self.full(key);
-            self.file.report(
-                Some(span),
-                format!("{full}: expected tables [[{full}]], not {}", kind(found)),
-            );
-        };
-        let DeValue::Array(values) = value.get_ref() else {
-            complain(value.span(), value.get_ref());
-            return Vec::new();
-        };
-        let mut tables = Vec::new();
-        for value in values.iter() {
-            match value.get_ref() {
-                DeValue::Table(table) => tables.push(Reader {
-                    file: self.file,
-                    table,
-                    name: self.full(key),
-                    span: value.span(),
-                    known: Vec::new(),
-                }),
-                other => complain(value.span(), other),
+        let name = self.full(key);
+        match tables(value) {
+            Ok(tables) => tables
+                .into_iter()
+                .filter_map(|value| match value.get_ref() {
+                    DeValue::Table(table) => Some(Reader {
+                        file: self.file,
+                        table,
+                        name: name.clone(),
+                        span: value.span(),
+                        known: Vec::new(),
+                    }),
+                    _ => None,
+                })
+                .collect(),
+            Err(wrongs) => {
+                for wrong in wrongs {
+                    self.file
+                        .report(Some(wrong.span), format!("{name}: {} [[{name}]]", wrong.message));
+                }
+                Vec::new()
             }
         }
-        tables
     }
 
     /// All keys of this table with their values, for a table whose keys are free.

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::*;
-use crate::model::ServletApi;
+use crate::model::{ServletApi, Severity, rule};
 
 const STACK: &str = include_str!("../../pipelines/stacks/tomcat10.toml");
 
@@ -274,4 +274,77 @@ fn a_directory_without_stacks_or_without_anything_says_what_to_do() {
             .starts_with("/nonexistent/pipelines: cannot list this directory"),
         "{missing}"
     );
+}
+
+#[test]
+fn severities_and_waivers_are_read() {
+    let definitions = load(&[
+        ("stacks/a.toml", STACK),
+        (
+            "default.toml",
+            "projects = [\"**\"]\nstacks = [\"a\"]\n[checks]\nsnapshot = \"error\"\nsize = \"off\"\n\
+             [[waiver]]\nrule = \"snapshot\"\npath = \"WEB-INF/lib/a-*.jar\"\nreason = \"r\"\nowner = \"o\"\nlast_day = 2026-12-31\n\
+             [[waiver]]\nrule = \"credentials\"\npath = \"**\"\nreason = \"r\"\nowner = \"o\"\nlast_day = 2026-12-30\n",
+        ),
+    ])
+    .expect("right files");
+    let checks = &definitions.pipeline("default").expect("it").checks;
+    assert_eq!(checks.severity(&rule::SNAPSHOT), Severity::Error);
+    assert_eq!(checks.severity(&rule::SIZE), Severity::Off);
+    assert_eq!(checks.severity(&rule::CASE_CLASH), Severity::Error);
+    assert_eq!(checks.severity(&rule::CREDENTIALS), Severity::Warning);
+    let [first, second] = &checks.waivers[..] else {
+        panic!("two waivers: {checks:?}");
+    };
+    let last = first.last_day;
+    assert_eq!(last.to_string(), "2026-12-31");
+    assert!(first.holds(last) && !first.holds(last.succ_opt().expect("a day")));
+    assert!(first.covers(&rule::SNAPSHOT, "WEB-INF/lib/a-1.jar"));
+    assert!(first.covers(&rule::SNAPSHOT, "WEB-INF/lib/a-1.jar!/x/B.class"));
+    assert!(!first.covers(&rule::SNAPSHOT, "WEB-INF/lib/b-1.jar"));
+    assert!(!first.covers(&rule::SIZE, "WEB-INF/lib/a-1.jar"));
+    assert!(second.covers(&rule::CREDENTIALS, "WEB-INF/classes/a/b.properties"));
+}
+
+#[test]
+fn rules_that_do_not_exist_and_waivers_that_lack_something_are_refused() {
+    let problems = load(&[
+        ("stacks/a.toml", STACK),
+        (
+            "default.toml",
+            "projects = [\"**\"]\nstacks = [\"a\"]\n[checks]\nsnapshots = \"error\"\nsize = \"fatal\"\n\
+             [[waiver]]\nrule = \"credential\"\npath = \"/x\"\nreason = \"\"\nlast_day = \"2026-12-31\"\n\
+             [[waiver]]\nrule = \"size\"\npath = \"x\"\nreason = \"r\"\nowner = \"o\"\nlast_day = 2026-12-31T10:00:00\nuntil = 1\n",
+        ),
+    ])
+    .expect_err("wrong");
+    let text = problems.join("\n");
+    for expected in [
+        "default.toml:4:13: checks.snapshots: there is no rule \"snapshots\"; did you mean \"snapshot\"?",
+        "checks.size: \"fatal\" is none of \"off\", \"note\", \"warning\", \"error\"",
+        "waiver.rule: there is no rule \"credential\"; did you mean \"credentials\"?",
+        "waiver.path: \"/x\" has an empty",
+        "waiver.reason: expected one line",
+        "[waiver] lacks the key \"owner\"",
+        "waiver.last_day: expected a day like 2026-12-31, without quotes, not a text",
+        "waiver.last_day: expected a day like 2026-12-31, without quotes, not a date",
+        "unknown key \"until\" in [waiver]",
+    ] {
+        assert!(text.contains(expected), "{expected} in\n{text}");
+    }
+    let problems = load(&[
+        ("stacks/a.toml", STACK),
+        ("default.toml", "projects = [\"**\"]\nstacks = [\"a\"]\nwaiver = 1\n"),
+    ])
+    .expect_err("wrong");
+    assert!(problems[0].contains("[[waiver]]"), "{problems:?}");
+}
+
+#[test]
+fn every_rule_is_in_the_documentation_of_pipelines() {
+    let text = include_str!("../../pipelines/default.toml");
+    for rule in rule::RULES {
+        let line = format!("#   {:<21} {:<8} ", rule.id, rule.severity.as_str());
+        assert!(text.contains(&line), "pipelines/default.toml lacks {line:?}");
+    }
 }

@@ -3,8 +3,10 @@
 use std::ops::{Range, RangeInclusive};
 use std::str::FromStr;
 
+use chrono::NaiveDate;
 use toml::Spanned;
 use toml::de::DeValue;
+use toml::value::Datetime;
 
 /// What is wrong with a value, and where in the file (byte offsets).
 #[derive(Debug)]
@@ -102,6 +104,30 @@ pub(super) fn boolean(value: &Value<'_>) -> Checked<bool> {
         DeValue::Boolean(flag) => Ok(*flag),
         other => wrong(value, format!("expected true or false, not {}", kind(other))),
     }
+}
+
+/// A day: 2026-12-31, without quotes.
+pub(super) fn date(value: &Value<'_>) -> Checked<NaiveDate> {
+    let day = match value.get_ref() {
+        DeValue::Datetime(Datetime {
+            date: Some(date),
+            time: None,
+            offset: None,
+        }) => NaiveDate::from_ymd_opt(i32::from(date.year), u32::from(date.month), u32::from(date.day)),
+        _ => None,
+    };
+    day.map_or_else(
+        || {
+            wrong(
+                value,
+                format!(
+                    "expected a day like 2026-12-31, without quotes, not {}",
+                    kind(value.get_ref())
+                ),
+            )
+        },
+        Ok,
+    )
 }
 
 /// A list, all wrong elements reported.

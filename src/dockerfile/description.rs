@@ -34,6 +34,10 @@ pub struct Description {
     pub merge_request: MergeRequestOrigin,
     /// How its unit tests ended.
     pub tests: TestCounts,
+    /// What the WAR check found, counted: `2 warnings, 1 waived`. Empty in images that were made before there was one.
+    pub findings: String,
+    /// The waivers that held, separated by `; `; empty if there were none.
+    pub waivers: String,
     /// The web application.
     pub war: WarOrigin,
     /// Was it started once before it was pushed?
@@ -119,6 +123,12 @@ impl fmt::Display for Description {
                 tests.run, tests.failed, tests.errors, tests.skipped
             ),
         )?;
+        if !self.findings.is_empty() {
+            line("WAR check", self.findings.clone())?;
+        }
+        for waiver in self.waivers.split("; ").filter(|waiver| !waiver.is_empty()) {
+            line("", waiver.to_owned())?;
+        }
         line("WAR", format!("{}  {}", self.war.path, self.war.sha256))?;
         line("base", format!("{}@{}", self.base.name, self.base.digest))?;
         line(

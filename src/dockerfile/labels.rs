@@ -76,6 +76,8 @@ const TESTS_RUN: &str = "dev.seaworthy.tests.run";
 const TESTS_FAILED: &str = "dev.seaworthy.tests.failed";
 const TESTS_ERRORS: &str = "dev.seaworthy.tests.errors";
 const TESTS_SKIPPED: &str = "dev.seaworthy.tests.skipped";
+const FINDINGS: &str = "dev.seaworthy.findings";
+const WAIVERS: &str = "dev.seaworthy.waivers";
 const WAR_PATH: &str = "dev.seaworthy.war.path";
 const BOOT_CHECK: &str = "dev.seaworthy.boot-check";
 const WAR_SHA256: &str = "dev.seaworthy.war.sha256";
@@ -90,7 +92,7 @@ pub fn labels(description: &Description, inherited: &BTreeMap<String, String>) -
         .collect();
     let mr = &description.merge_request;
     let tests = description.tests;
-    let values: [(&str, String); 35] = [
+    let values: [(&str, String); 37] = [
         (SCHEMA, SCHEMA_VERSION.to_owned()),
         (TITLE, description.application.clone()),
         (VERSION, description.version.clone()),
@@ -123,6 +125,8 @@ pub fn labels(description: &Description, inherited: &BTreeMap<String, String>) -
         (TESTS_FAILED, tests.failed.to_string()),
         (TESTS_ERRORS, tests.errors.to_string()),
         (TESTS_SKIPPED, tests.skipped.to_string()),
+        (FINDINGS, description.findings.clone()),
+        (WAIVERS, description.waivers.clone()),
         (WAR_PATH, description.war.path.clone()),
         (WAR_SHA256, description.war.sha256.to_string()),
         (BOOT_CHECK, if description.boot_check { "on" } else { "off" }.to_owned()),
@@ -178,6 +182,9 @@ pub fn describe(labels: &BTreeMap<String, String>) -> Result<Description, Descri
             errors: parse(labels, TESTS_ERRORS)?,
             skipped: parse(labels, TESTS_SKIPPED)?,
         },
+        // Younger than the others: an older image has none.
+        findings: labels.get(FINDINGS).cloned().unwrap_or_default(),
+        waivers: labels.get(WAIVERS).cloned().unwrap_or_default(),
         war: WarOrigin {
             path: text(labels, WAR_PATH)?,
             sha256: parse(labels, WAR_SHA256)?,

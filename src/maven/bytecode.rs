@@ -217,7 +217,7 @@ fn look_into(
     for (at, (index, path)) in names.iter().enumerate() {
         note_brought(path, brings);
         if is_class(path)
-            && let Some(major) = zip_guard::head::<8, _>(&mut jar, *index)?.and_then(|head| major_version(&head))
+            && let Some(major) = major_version(&zip_guard::head(&mut jar, *index, 8)?)
             && highest.is_none_or(|(most, _)| major > most)
         {
             highest = Some((major, at));

@@ -4,6 +4,8 @@
 //! name that the class uses. Classes come out of an archive that somebody else made, so every length is checked; a file that is cut off
 //! or is no class gives an error, never a panic.
 
+use std::borrow::Cow;
+
 /// Why a file is not a class file.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ClassFileError {
@@ -33,6 +35,12 @@ pub struct ConstantPool<'a> {
     texts: Vec<&'a [u8]>,
     /// Indexes of class names.
     classes: Vec<u16>,
+    /// By index of a string constant: the index of its text.
+    strings: Vec<(u16, u16)>,
+    /// Major version of the file's format.
+    major: u16,
+    /// What follows the pool.
+    rest: &'a [u8],
 }
 
 impl<'a> ConstantPool<'a> {
@@ -42,12 +50,13 @@ impl<'a> ConstantPool<'a> {
         if input.take(4) != Ok(&[0xca, 0xfe, 0xba, 0xbe]) {
             return Err(ClassFileError::Magic);
         }
-        input.take(4)?; // minor and major version
+        input.u16()?; // minor version
+        let major = input.u16()?;
         let count = input.u16()?;
         // Entry 0 does not exist (4.1). A constant has at least three bytes, so the file's length bounds what is allocated.
         let mut texts = Vec::with_capacity(usize::from(count).min(file.len() / 3 + 1));
         texts.push(&[][..]);
-        let mut classes = Vec::new();
+        let (mut classes, mut strings) = (Vec::new(), Vec::new());
         while texts.len() < usize::from(count) {
             let mut text: &[u8] = &[];
             let tag = input.u8()?;
@@ -68,8 +77,14 @@ impl<'a> ConstantPool<'a> {
                     input.take(8)?;
                     true
                 }
-                // String, MethodType, Module, Package
-                8 | 16 | 19 | 20 => input.take(2).map(|_| false)?,
+                // String
+                8 => {
+                    // The count is a u16, and so is each index.
+                    strings.push((texts.len() as u16, input.u16()?));
+                    false
+                }
+                // MethodType, Module, Package
+                16 | 19 | 20 => input.take(2).map(|_| false)?,
                 // MethodHandle
                 15 => input.take(3).map(|_| false)?,
                 // Integer, Float, Fieldref, Methodref, InterfaceMethodref, NameAndType, Dynamic, InvokeDynamic
@@ -81,7 +96,65 @@ impl<'a> ConstantPool<'a> {
                 texts.push(&[]);
             }
         }
-        Ok(Self { texts, classes })
+        Ok(Self {
+            texts,
+            classes,
+            strings,
+            major,
+            rest: input.0,
+        })
+    }
+
+    /// Major version of the class file's format: 52 is Java 8, each Java since has one more (4.1).
+    pub fn major(&self) -> u16 {
+        self.major
+    }
+
+    /// The string constants, in the order of the pool; what is no UTF-8 in them is replaced.
+    pub fn strings(&self) -> impl Iterator<Item = Cow<'a, str>> + '_ {
+        self.strings
+            .iter()
+            .map(|(_, text)| String::from_utf8_lossy(self.text(*text)))
+    }
+
+    /// Names and values of fields that are constant texts, `static final String` (4.5, 4.7.2). It ends where the file is
+    /// cut off.
+    pub fn constant_fields(&self) -> Vec<(Cow<'a, str>, Cow<'a, str>)> {
+        let mut found = Vec::new();
+        // A file that is cut off has given what it has.
+        let _ = self.read_fields(&mut found);
+        found
+    }
+
+    fn read_fields(&self, found: &mut Vec<(Cow<'a, str>, Cow<'a, str>)>) -> Result<(), ClassFileError> {
+        let mut input = Input(self.rest);
+        input.take(6)?; // access flags, this class, super class
+        let interfaces = input.u16()?;
+        input.take(usize::from(interfaces) * 2)?;
+        for _ in 0..input.u16()? {
+            input.u16()?; // access flags
+            let name = input.u16()?;
+            input.u16()?; // descriptor
+            for _ in 0..input.u16()? {
+                let attribute = input.u16()?;
+                let length = input.u32()?;
+                let content = input.take(usize::try_from(length).map_err(|_| ClassFileError::CutOff)?)?;
+                if self.text(attribute) == b"ConstantValue"
+                    && let [high, low] = *content
+                    && let Ok(at) = self
+                        .strings
+                        .binary_search_by_key(&u16::from_be_bytes([high, low]), |(index, _)| *index)
+                {
+                    let value = String::from_utf8_lossy(self.text(self.strings[at].1));
+                    found.push((String::from_utf8_lossy(self.text(name)), value));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn text(&self, index: u16) -> &'a [u8] {
+        self.texts.get(usize::from(index)).copied().unwrap_or_default()
     }
 
     /// Does the class speak of a type below this package, for example `javax/servlet/`?
@@ -148,6 +221,10 @@ impl<'a> Input<'a> {
     fn u16(&mut self) -> Result<u16, ClassFileError> {
         let bytes = self.take(2)?;
         Ok(u16::from_be_bytes([bytes[0], bytes[1]]))
+    }
+
+    fn u32(&mut self) -> Result<u32, ClassFileError> {
+        Ok(u32::from(self.u16()?) << 16 | u32::from(self.u16()?))
     }
 }
 
@@ -234,6 +311,29 @@ mod tests {
     }
 
     #[test]
+    fn string_constants_and_constant_fields_are_read() {
+        let mut file = class_with(
+            &["a/B"],
+            &["ConstantValue", "PASSWORD", "Ljava/lang/String;"],
+            &["x1", "x2"],
+        );
+        // Texts 1 to 3 belong to the references, 4 to 6 stand above, 7 is the class, 8 and 9 are the strings.
+        file.truncate(file.len() - 4);
+        for number in [0x21u16, 7, 7, 0, 1, 0x19, 5, 6, 1, 4, 0, 2, 9] {
+            file.extend_from_slice(&number.to_be_bytes());
+        }
+        let pool = ConstantPool::read(&file).expect("a class file");
+        assert_eq!(pool.major(), 61);
+        assert_eq!(major_version(&file), Some(61));
+        assert_eq!(pool.strings().collect::<Vec<_>>(), ["x1", "x2"]);
+        assert_eq!(pool.constant_fields(), [("PASSWORD".into(), "x2".into())]);
+        file.pop();
+        let pool = ConstantPool::read(&file).expect("a class file");
+        assert!(pool.constant_fields().is_empty());
+        assert_eq!(major_version(b"PK"), None);
+    }
+
+    #[test]
     fn what_is_no_class_is_said() {
         assert_eq!(ConstantPool::read(b"PK").err(), Some(ClassFileError::Magic));
         let mut unknown = class_with(&[], &[], &[]);
@@ -254,6 +354,7 @@ mod tests {
             file.extend(tail);
             if let Ok(pool) = ConstantPool::read(&file) {
                 pool.refers_to("javax/servlet/");
+                pool.constant_fields();
             }
         }
 
@@ -265,6 +366,7 @@ mod tests {
             file.truncate(end);
             if let Ok(pool) = ConstantPool::read(&file) {
                 pool.refers_to("javax/servlet/");
+                pool.constant_fields();
             }
         }
     }

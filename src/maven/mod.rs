@@ -17,7 +17,7 @@ pub mod surefire;
 mod tame;
 mod trace;
 pub mod war;
-mod zip_guard;
+pub mod zip_guard;
 
 pub use bytecode::{Bytecode, LibraryCode, Missing, java_of};
 pub use console::{Console, Event, Phase};

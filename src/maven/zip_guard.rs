@@ -1,6 +1,6 @@
 //! Opening a zip that somebody else made: number of entries, sizes and names are checked before anything is read.
 
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 
 use zip::ZipArchive;
 use zip::result::ZipError;
@@ -28,7 +28,7 @@ impl Default for Limits {
 
 /// Why an archive was not read.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum Trouble {
+pub enum Trouble {
     /// The archive is at fault: the sentence goes on behind its name.
     #[error("{0}")]
     Broken(String),
@@ -37,7 +37,8 @@ pub(super) enum Trouble {
     Io(#[from] io::Error),
 }
 
-fn trouble(error: ZipError) -> Trouble {
+/// What an error of the library means.
+pub fn trouble(error: ZipError) -> Trouble {
     match error {
         // A file that ends too early is a broken archive; other errors of the disk are not.
         ZipError::Io(error)
@@ -56,7 +57,10 @@ fn trouble(error: ZipError) -> Trouble {
 }
 
 /// Opens an archive after its entries were counted.
-pub(super) fn open<R: Read + Seek>(mut reader: R, limits: Limits) -> Result<ZipArchive<R>, Trouble> {
+///
+/// # Errors
+/// No archive, more than the limits allow, or the disk.
+pub fn open<R: Read + Seek>(mut reader: R, limits: Limits) -> Result<ZipArchive<R>, Trouble> {
     // The index of all entries is held in memory: look at their number first.
     let count = claimed_entries(&mut reader)?;
     if count > limits.entries as u64 {
@@ -77,7 +81,7 @@ pub(super) fn open<R: Read + Seek>(mut reader: R, limits: Limits) -> Result<ZipA
 }
 
 /// Bytes that the archive unpacks to, as its entries claim; [`content`] holds them to it.
-pub(super) fn unpacked<R: Read + Seek>(archive: &ZipArchive<R>) -> Result<u64, Trouble> {
+pub fn unpacked<R: Read + Seek>(archive: &ZipArchive<R>) -> Result<u64, Trouble> {
     let mut sum = 0u64;
     for index in 0..archive.len() {
         let entry = archive.by_index_data(index).map_err(trouble)?;
@@ -87,7 +91,10 @@ pub(super) fn unpacked<R: Read + Seek>(archive: &ZipArchive<R>) -> Result<u64, T
 }
 
 /// Index and name of every entry; refuses names that lead out of the archive's own directory.
-pub(super) fn names<R: Read + Seek>(archive: &mut ZipArchive<R>) -> Result<Vec<(usize, String)>, Trouble> {
+///
+/// # Errors
+/// Such a name, or one that is no text.
+pub fn names<R: Read + Seek>(archive: &mut ZipArchive<R>) -> Result<Vec<(usize, String)>, Trouble> {
     (0..archive.len())
         .map(|index| {
             let entry = archive.by_index_data(index).map_err(trouble)?;
@@ -100,8 +107,39 @@ pub(super) fn names<R: Read + Seek>(archive: &mut ZipArchive<R>) -> Result<Vec<(
         .collect()
 }
 
+/// The first bytes of an entry, at most `count`.
+///
+/// # Errors
+/// The archive is broken there, or the disk is.
+pub fn head<R: Read + Seek>(archive: &mut ZipArchive<R>, index: usize, count: u64) -> Result<Vec<u8>, Trouble> {
+    let entry = archive.by_index(index).map_err(trouble)?;
+    let mut bytes = Vec::new();
+    entry
+        .take(count)
+        .read_to_end(&mut bytes)
+        .map_err(|error| trouble(ZipError::Io(error)))?;
+    Ok(bytes)
+}
+
+/// Copies the content of an entry to `target`; refuses one that is longer than it claims.
+///
+/// # Errors
+/// The archive is broken there, or the disk is.
+pub fn copy<R: Read + Seek>(archive: &mut ZipArchive<R>, index: usize, target: &mut impl Write) -> Result<(), Trouble> {
+    let entry = archive.by_index(index).map_err(trouble)?;
+    let size = entry.size();
+    let copied = io::copy(&mut entry.take(size + 1), target).map_err(|error| trouble(ZipError::Io(error)))?;
+    if copied > size {
+        return Err(Trouble::Broken("has an entry that is longer than it claims".to_owned()));
+    }
+    Ok(())
+}
+
 /// The content of an entry; `None` if it is longer than `limit`. One that is longer than it claims is a broken archive.
-pub(super) fn content<R: Read + Seek>(
+///
+/// # Errors
+/// The archive is broken there, or the disk is.
+pub fn content<R: Read + Seek>(
     archive: &mut ZipArchive<R>,
     index: usize,
     limit: u64,
@@ -122,27 +160,14 @@ pub(super) fn content<R: Read + Seek>(
     Ok(Some(bytes))
 }
 
-/// The first bytes of an entry; `None` if it is shorter.
-pub(super) fn head<const N: usize, R: Read + Seek>(
-    archive: &mut ZipArchive<R>,
-    index: usize,
-) -> Result<Option<[u8; N]>, Trouble> {
-    let mut entry = archive.by_index(index).map_err(trouble)?;
-    let mut bytes = [0; N];
-    if entry.size() < N as u64 {
-        return Ok(None);
-    }
-    entry
-        .read_exact(&mut bytes)
-        .map_err(|error| trouble(ZipError::Io(error)))?;
-    Ok(Some(bytes))
-}
-
 /// The number of entries as the end of the archive claims it (APPNOTE 4.3.14 to 4.3.16).
 ///
 /// The end record is searched for backwards, because a comment of up to 64 KiB may follow it. Where several places look like one, the
 /// highest number counts: readers differ in which they take.
-fn claimed_entries<R: Read + Seek>(reader: &mut R) -> Result<u64, Trouble> {
+///
+/// # Errors
+/// The place of a ZIP64 directory is wrong, or the disk.
+pub fn claimed_entries<R: Read + Seek>(reader: &mut R) -> Result<u64, Trouble> {
     const END: usize = 22;
     const LOCATOR: usize = 20;
     let length = reader.seek(SeekFrom::End(0))?;

@@ -66,7 +66,7 @@ fn under(path: &str, directory: &str) -> bool {
 }
 
 /// `a-1.0-SNAPSHOT.jar`, or with the time that a repository gives it: `a-1.0-20260301.120000-7.jar`.
-fn is_snapshot(jar: &str) -> bool {
+pub fn is_snapshot(jar: &str) -> bool {
     if jar.contains("-SNAPSHOT") {
         return true;
     }

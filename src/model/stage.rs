@@ -17,6 +17,8 @@ pub enum Stage {
     UnitTest,
     /// Pack the WAR and find it.
     Package,
+    /// Check the WAR against the rules of the house.
+    Check,
     /// Render the Dockerfile.
     Dockerfile,
     /// Build the image.
@@ -29,10 +31,11 @@ pub enum Stage {
 
 impl Stage {
     /// All stages in the order of the road.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Checkout,
         Self::UnitTest,
         Self::Package,
+        Self::Check,
         Self::Dockerfile,
         Self::Image,
         Self::Boot,
@@ -45,6 +48,7 @@ impl Stage {
             Self::Checkout => "checkout",
             Self::UnitTest => "unit_test",
             Self::Package => "package",
+            Self::Check => "check",
             Self::Dockerfile => "dockerfile",
             Self::Image => "image",
             Self::Boot => "boot",
@@ -58,6 +62,7 @@ impl Stage {
             Self::Checkout => "Checkout",
             Self::UnitTest => "Unit test",
             Self::Package => "Package",
+            Self::Check => "WAR check",
             Self::Dockerfile => "Dockerfile",
             Self::Image => "Image",
             Self::Boot => "Boot check",
@@ -81,7 +86,7 @@ impl FromStr for Stage {
             .ok_or_else(|| Invalid {
                 what: "stage",
                 value: s.to_owned(),
-                expected: "checkout, unit_test, package, dockerfile, image, boot or push",
+                expected: "checkout, unit_test, package, check, dockerfile, image, boot or push",
             })
     }
 }

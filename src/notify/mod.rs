@@ -7,6 +7,7 @@
 //! Each thing is told under a lock of its own in the database, held while the other side is spoken to: two workers that
 //! have the same job (a lease ran out) tell it one after the other, and the second finds that it is told.
 
+mod check_view;
 mod mail;
 mod markdown;
 mod note;

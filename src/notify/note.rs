@@ -102,6 +102,9 @@ fn facts(record: &BuildRecord, image: Option<&ImageRecord>) -> Vec<String> {
     if let Some(report) = &record.tests {
         facts.push(format!("- Tests: {}", words::tests(report)));
     }
+    if let Some(check) = &record.war_check {
+        facts.push(format!("- WAR check: {}", check.summary()));
+    }
     if let Some(tip) = &record.build.target_tip {
         let target = plain(&record.build.merge_request.target_branch);
         facts.push(format!("- Merged into: {target} at {tip}"));

@@ -5,8 +5,9 @@ use chrono::{DateTime, TimeDelta, Utc};
 use super::outbox::Links;
 use super::view::{Known, View, log_lines};
 use crate::model::{
-    Build, BuildId, BuildState, Commit, Digest, Dockerfile, Finding, MergeRequest, Person, ProjectId, PushedImage,
-    Stage, StageState, TestCounts, TestFailure, TestReport, Trigger,
+    Build, BuildId, BuildState, Commit, Digest, Dockerfile, Finding, MergeRequest, Person, Place, ProjectId,
+    PushedImage, Rule, RuleReport, Stage, StageState, TestCounts, TestFailure, TestReport, Trigger, Waived, WaiverNote,
+    WarCheck, rule,
 };
 use crate::store::builds::BuildRecord;
 use crate::store::images::ImageRecord;
@@ -28,6 +29,7 @@ pub(super) fn views() -> Vec<View> {
         record.build.worker = None;
         record.tests = None;
         record.remarks.clear();
+        record.war_check = None;
         record.build.merge_request.url.clear();
         let known = Known {
             record: &record,
@@ -138,10 +140,48 @@ pub(super) fn record(state: BuildState) -> BuildRecord {
             "1 test is skipped",
             "Look whether it still has to be.",
         )],
+        war_check: Some(check()),
         ended_by: None,
         requested_by: None,
         approved_by: None,
         log_lines: 6,
+    }
+}
+
+/// A rule that is broken, and one that is waived.
+fn check() -> WarCheck {
+    let report = |rule: &Rule, count: usize| RuleReport {
+        rule: rule.id.to_owned(),
+        severity: rule.severity,
+        title: rule.title.to_owned(),
+        why: rule.why.to_owned(),
+        mend: rule.mend.to_owned(),
+        count,
+        places: (0..count)
+            .map(|n| Place {
+                path: format!("WEB-INF/classes/shop-{n}.properties"),
+                what: "10.1.2.3".to_owned(),
+            })
+            .collect(),
+        waived: Vec::new(),
+        expired: Vec::new(),
+    };
+    let waiver = WaiverNote {
+        path: "WEB-INF/lib/rates-*.jar".to_owned(),
+        reason: "released with the next version".to_owned(),
+        owner: "Ada Example".to_owned(),
+        last_day: DateTime::<Utc>::UNIX_EPOCH.date_naive(),
+    };
+    let mut broken = report(&rule::IP_ADDRESS, 12);
+    broken.expired.push(waiver.clone());
+    let mut waived = report(&rule::SNAPSHOT, 0);
+    waived.waived.push(Waived {
+        waiver,
+        count: 1,
+        places: Vec::new(),
+    });
+    WarCheck {
+        rules: vec![broken, waived],
     }
 }
 
@@ -186,15 +226,31 @@ pub(super) fn image() -> ImageRecord {
 fn stages(state: BuildState) -> Vec<StageRecord> {
     let (last, how, notes): (_, _, &[&str]) = match state {
         BuildState::Passed => (
-            6,
+            7,
             StageState::Passed,
-            &["merged into main", "14 tests", "target/basket.war", "", "", ""],
+            &[
+                "merged into main",
+                "14 tests",
+                "target/basket.war",
+                "1 warning",
+                "",
+                "",
+                "",
+            ],
         ),
         BuildState::Failed => (2, StageState::Failed, &["merged into main", "1 of 14 tests failed"]),
         _ => (
-            6,
+            7,
             StageState::Errored,
-            &["merged into main", "14 tests", "target/basket.war", "", "", "no answer"],
+            &[
+                "merged into main",
+                "14 tests",
+                "target/basket.war",
+                "1 warning",
+                "",
+                "",
+                "no answer",
+            ],
         ),
     };
     let started_at = DateTime::<Utc>::UNIX_EPOCH + TimeDelta::seconds(1_760_000_000);

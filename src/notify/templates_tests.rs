@@ -1,7 +1,7 @@
 //! The shipped templates with made-up builds, hostile ones among them, and templates of a house.
 
 use super::*;
-use crate::model::BuildState;
+use crate::model::{BuildState, rule};
 use crate::notify::outbox::Links;
 
 fn view(state: BuildState) -> View {
@@ -86,6 +86,78 @@ fn the_text_is_readable_at_78_columns() {
             assert!(!ours || line.chars().count() <= WIDTH, "{line:?} in {text}");
         }
         assert!(!text.contains("\n\n\n"), "{text}");
+    }
+}
+
+#[test]
+fn a_report_of_all_rules_has_each_once_in_both_forms() {
+    let templates = shipped();
+    for state in [BuildState::Passed, BuildState::Failed, BuildState::Errored] {
+        let mut record = sample::record(state);
+        record.war_check = Some(crate::model::WarCheck {
+            rules: rule::RULES
+                .iter()
+                .map(|rule| crate::model::RuleReport {
+                    rule: rule.id.to_owned(),
+                    severity: rule.severity,
+                    title: rule.title.to_owned(),
+                    why: rule.why.to_owned(),
+                    mend: rule.mend.to_owned(),
+                    count: 50,
+                    places: (0..40)
+                        .map(|n| crate::model::Place {
+                            path: format!("WEB-INF/<b>{}-{n:02}", rule.id),
+                            what: "what".to_owned(),
+                        })
+                        .collect(),
+                    waived: Vec::new(),
+                    expired: Vec::new(),
+                })
+                .collect(),
+        });
+        // As the pipeline makes it.
+        record.build.finding = record.war_check.as_ref().and_then(crate::model::WarCheck::finding);
+        let known = crate::notify::view::Known {
+            record: &record,
+            stages: &[],
+            image: None,
+            commits: &[],
+            log: Vec::new(),
+        };
+        let mail = templates
+            .render(&View::new(known, &Links::new("https://ci.example.com")))
+            .expect("rendered");
+        for rule in rule::RULES {
+            let shout = rule.severity.as_str().to_uppercase();
+            let heading = format!("\n{shout} {}: ", rule.id);
+            assert_eq!(mail.text.matches(&heading).count(), 1, "{heading:?} in {}", mail.text);
+            let heading = format!(">{}</span>", rule.id);
+            assert_eq!(mail.html.matches(&heading).count(), 1, "{heading:?} in {}", mail.html);
+            for text in [&mail.text, &mail.html] {
+                assert!(text.contains(&format!("{}-00: what", rule.id)) && !text.contains(&format!("{}-11", rule.id)));
+            }
+        }
+        assert!(mail.text.contains("5 errors, 18 warnings") && mail.text.contains("… and 40 more"));
+        assert!(!mail.html.contains("<b>"), "{}", mail.html);
+        let long = mail
+            .text
+            .lines()
+            .find(|line| line.chars().count() > WIDTH && !line.contains("https://"));
+        assert_eq!(long, None);
+    }
+}
+
+#[test]
+fn waivers_are_told_in_mails() {
+    let mail = shipped().render(&view(BuildState::Passed)).expect("rendered");
+    for text in [&mail.text, &mail.html] {
+        let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(
+            words.contains("waived until 1970-01-01 by Ada Example: released with"),
+            "{text}"
+        );
+        assert!(words.contains("ran out on 1970-01-01"), "{text}");
+        assert!(words.contains("1 warning, 1 waived"), "{text}");
     }
 }
 

@@ -5,9 +5,10 @@
 
 use serde::Serialize;
 
+use super::check_view::CheckView;
 use super::outbox::Links;
 use super::words::{self, clean, cut, one_line};
-use crate::model::{BuildState, Commit, Finding, StageState, TestFailure, TestReport};
+use crate::model::{BuildState, Commit, Finding, StageState, TestFailure, TestReport, WarCheck};
 use crate::store::builds::BuildRecord;
 use crate::store::images::ImageRecord;
 use crate::store::stages::StageRecord;
@@ -69,6 +70,8 @@ pub(super) struct View {
     /// What the world did wrong.
     pub(super) error: String,
     pub(super) remarks: Vec<FindingView>,
+    /// What the WAR check found; missing where it found nothing that a mail tells.
+    pub(super) check: Option<CheckView>,
     /// The last lines of the log; empty if the build passed.
     pub(super) log: Vec<String>,
     /// The mail's sender is not known here, the service is: its host.
@@ -165,9 +168,14 @@ impl View {
             .collect();
         let end = last.iter().find(|stage| stage.state != StageState::Passed);
         let stage = end.filter(|_| build.state != BuildState::Passed);
+        let check = record.war_check.as_ref().and_then(CheckView::new);
         let mut finding = build.finding.as_ref().map(FindingView::new);
         if let Some(finding) = &mut finding {
             without_repetition(finding, &failures);
+            // The report beside it says all of it.
+            if finding.rule == WarCheck::RULE && check.is_some() {
+                finding.detail.clear();
+            }
         }
         let host = &links.host;
         Self {
@@ -208,6 +216,7 @@ impl View {
             more_failures,
             error: one_line(build.error.as_deref().unwrap_or_default(), 1000),
             remarks: record.remarks.iter().map(FindingView::new).collect(),
+            check,
             log: known.log,
             host: host.clone(),
         }

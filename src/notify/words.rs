@@ -92,6 +92,14 @@ fn turns_direction(c: char) -> bool {
     matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
+/// "1 place", "2 places".
+pub(super) fn plural(count: usize, noun: &str) -> String {
+    match count {
+        1 => format!("1 {noun}"),
+        _ => format!("{count} {noun}s"),
+    }
+}
+
 /// "14 tests, 1 skipped".
 pub(super) fn tests(report: &TestReport) -> String {
     let counts = report.counts;

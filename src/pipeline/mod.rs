@@ -25,7 +25,7 @@ pub use parts::Parts;
 pub use workspace::Workspaces;
 
 use crate::model::Stage;
-use stages::{boot_check, build_image, checkout, package, push_image, render_dockerfile, unit_test};
+use stages::{boot_check, build_image, check_war, checkout, package, push_image, render_dockerfile, unit_test};
 
 /// The road of a merge request.
 ///
@@ -35,12 +35,12 @@ pub async fn run(run: &Run) -> Result<Product, StageError> {
     let source = run.stage(Stage::Checkout, checkout(run)).await?;
     let tested = run.stage(Stage::UnitTest, unit_test(run, &source)).await?;
     let packed = run.stage(Stage::Package, package(run, tested)).await?;
-    // Here will stand the check of the WAR against the standards of the house.
+    let checked = run.stage(Stage::Check, check_war(run, &packed)).await?;
     let dockerfile = run
-        .stage(Stage::Dockerfile, render_dockerfile(run, &source, &packed))
+        .stage(Stage::Dockerfile, render_dockerfile(run, &source, &packed, &checked))
         .await?;
-    let built = run.stage(Stage::Image, build_image(run, &dockerfile)).await?;
-    run.stage(Stage::Boot, boot_check(run, &built, &dockerfile)).await?;
+    let built = run.stage(Stage::Image, build_image(run, &checked, &dockerfile)).await?;
+    run.stage(Stage::Boot, boot_check(run, &built, &checked)).await?;
     let pushed = run.stage(Stage::Push, push_image(run, &built, &dockerfile)).await?;
     Ok(Product::new(run, packed, dockerfile, built, pushed))
 }

@@ -9,7 +9,9 @@ use sqlx::types::Json;
 
 use super::jobs::Claim;
 use super::{Result, decode};
-use crate::model::{Build, BuildId, BuildState, Commit, Finding, MergeRequest, ProjectPath, Sha, TestReport, Trigger};
+use crate::model::{
+    Build, BuildId, BuildState, Commit, Finding, MergeRequest, ProjectPath, Sha, TestReport, Trigger, WarCheck,
+};
 
 pub use known::{Known, known_author, lock_merge_request, of_later_delivery, of_merge_request};
 pub use look::{Status, commits_like, of_commit, status};
@@ -100,13 +102,13 @@ pub async fn begin(db: impl PgExecutor<'_>, claim: &Claim, id: BuildId, worker: 
     let row = sqlx::query_as!(
         BuildRow,
         r#"update build set state = 'running', attempt = attempt + 1, worker = $4, started_at = clock_timestamp(),
-                  error = null, tests = null, remarks = '[]', choices = '[]'
+                  error = null, tests = null, remarks = '[]', choices = '[]', war_check = null
            from (select 1 from job where id = $1 and fence = $2 for share) held
            where id = $3 and state in ('queued', 'running')
            returning id, merge_request as "merge_request: Json<MergeRequest>", pipeline, trigger, state, attempt,
                      target_tip, merge_tree, finding as "finding: Json<Finding>", error, worker, ended_by, requested_by,
                      approved_by, log_lines, tests as "tests: Json<TestReport>",
-                     remarks as "remarks: Json<Vec<Finding>>", created_at, started_at, finished_at"#,
+                     remarks as "remarks: Json<Vec<Finding>>", war_check as "war_check: Json<WarCheck>", created_at, started_at, finished_at"#,
         claim.job,
         claim.fence.0,
         id.0,
@@ -189,6 +191,21 @@ pub async fn record_tests(
     Ok(done.rows_affected() == 1)
 }
 
+/// What the WAR check said.
+pub async fn record_war_check(db: impl PgExecutor<'_>, claim: &Claim, id: BuildId, check: &WarCheck) -> Result<bool> {
+    let done = sqlx::query!(
+        "update build set war_check = $4
+         from (select 1 from job where id = $1 and fence = $2 for share) held where id = $3",
+        claim.job,
+        claim.fence.0,
+        id.0,
+        Json(check) as _,
+    )
+    .execute(db)
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
 /// The world was at fault; the build goes back to the queue (the caller gives the job back in the same transaction).
 pub async fn wait_again(db: impl PgExecutor<'_>, id: BuildId, error: Option<&str>) -> Result<()> {
     sqlx::query!(
@@ -233,6 +250,8 @@ pub struct BuildRecord {
     pub tests: Option<TestReport>,
     /// Findings that did not end it.
     pub remarks: Vec<Finding>,
+    /// What the WAR check said, if it came that far.
+    pub war_check: Option<WarCheck>,
     /// Who stopped it.
     pub ended_by: Option<String>,
     /// Who asked for it.
@@ -261,6 +280,7 @@ struct BuildRow {
     log_lines: i64,
     tests: Option<Json<TestReport>>,
     remarks: Json<Vec<Finding>>,
+    war_check: Option<Json<WarCheck>>,
     created_at: DateTime<Utc>,
     started_at: Option<DateTime<Utc>>,
     finished_at: Option<DateTime<Utc>>,
@@ -288,6 +308,7 @@ impl BuildRow {
             },
             tests: self.tests.map(|tests| tests.0),
             remarks: self.remarks.0,
+            war_check: self.war_check.map(|check| check.0),
             ended_by: self.ended_by,
             requested_by: self.requested_by,
             approved_by: self.approved_by,
@@ -303,7 +324,7 @@ pub async fn get(db: impl PgExecutor<'_>, id: BuildId) -> Result<Option<BuildRec
         r#"select id, merge_request as "merge_request: Json<MergeRequest>", pipeline, trigger, state, attempt,
                   target_tip, merge_tree, finding as "finding: Json<Finding>", error, worker, ended_by, requested_by,
                   approved_by, log_lines, tests as "tests: Json<TestReport>",
-                  remarks as "remarks: Json<Vec<Finding>>", created_at, started_at, finished_at
+                  remarks as "remarks: Json<Vec<Finding>>", war_check as "war_check: Json<WarCheck>", created_at, started_at, finished_at
            from build where id = $1"#,
         id.0,
     )
@@ -334,7 +355,7 @@ pub async fn list(db: impl PgExecutor<'_>, filter: &Filter, limit: i64) -> Resul
         r#"select id, merge_request as "merge_request: Json<MergeRequest>", pipeline, trigger, state, attempt,
                   target_tip, merge_tree, finding as "finding: Json<Finding>", error, worker, ended_by, requested_by,
                   approved_by, log_lines, tests as "tests: Json<TestReport>",
-                  remarks as "remarks: Json<Vec<Finding>>", created_at, started_at, finished_at
+                  remarks as "remarks: Json<Vec<Finding>>", war_check as "war_check: Json<WarCheck>", created_at, started_at, finished_at
            from build
            where ($1::text is null or project_path = $1)
              and ($2::text is null or state = $2)

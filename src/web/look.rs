@@ -92,6 +92,7 @@ pub(super) async fn build_detail(state: &AppState, id: BuildId) -> Result<Option
         finding: record.build.finding,
         remarks: record.remarks,
         choices,
+        war_check: record.war_check,
         error: record.build.error,
         log_lines: record.log_lines,
     }))

@@ -42,6 +42,19 @@ fn labels_of_the_base_do_not_speak_for_the_image() {
     assert_eq!(made["dev.seaworthy.dockerfile.7"], "");
     assert!(!made.contains_key("com.example.team"), "other labels are left alone");
     assert_eq!(describe(&made), Ok(example("FROM x\n")));
+    assert_eq!(made["dev.seaworthy.findings"], "2 warnings, 1 waived");
+    assert!(made["dev.seaworthy.waivers"].starts_with("snapshot WEB-INF/lib/**: waived until 2026-12-31"));
+}
+
+#[test]
+fn an_image_from_before_the_check_is_still_understood() {
+    let mut made = labels(&example("FROM x\n"), &BTreeMap::new());
+    made.remove("dev.seaworthy.findings");
+    made.remove("dev.seaworthy.waivers");
+    let described = describe(&made).expect("a description");
+    assert_eq!((described.findings.as_str(), described.waivers.as_str()), ("", ""));
+    assert!(!described.to_string().contains("WAR check"));
+    assert!(example("FROM x\n").to_string().contains("2 warnings, 1 waived"));
 }
 
 #[test]
@@ -92,7 +105,7 @@ fn a_description_is_a_dozen_lines_that_cannot_move_the_cursor() {
     let mut description = example("FROM x\nUSER 1\n");
     description.merge_request.title = "Add \u{1b}[2J coupons".to_owned();
     let text = description.to_string();
-    assert_eq!(text.lines().count(), 13, "{text}");
+    assert_eq!(text.lines().count(), 15, "{text}");
     assert!(!text.contains('\u{1b}'), "{text:?}");
     for part in [
         "shop/web/basket!7",
@@ -137,6 +150,8 @@ fn example(dockerfile: &str) -> Description {
             errors: 0,
             skipped: 1,
         },
+        findings: "2 warnings, 1 waived".to_owned(),
+        waivers: "snapshot WEB-INF/lib/**: waived until 2026-12-31 by Ada: ticket 7".to_owned(),
         war: WarOrigin {
             path: "target/basket.war".to_owned(),
             sha256: Digest::of(b"war"),

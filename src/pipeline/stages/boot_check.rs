@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep};
 use crate::clients::engine::{Line, Locked, Program, ProgramSpec, ProgramState};
 use crate::definition::Stack;
 use crate::model::{BuiltImage, Finding};
-use crate::pipeline::stages::Prepared;
+use crate::pipeline::stages::Checked;
 use crate::pipeline::{Run, StageError, services};
 use crate::tomcat::Console;
 
@@ -35,7 +35,7 @@ const WRITABLE: [&str; 3] = ["/tmp", "/usr/local/tomcat/temp", "/usr/local/tomca
 pub(in crate::pipeline) async fn boot_check(
     run: &Run,
     built: &BuiltImage,
-    prepared: &Prepared,
+    checked: &Checked,
 ) -> Result<(), StageError> {
     let boot = &run.pipeline.boot;
     if !boot.check {
@@ -46,13 +46,10 @@ pub(in crate::pipeline) async fn boot_check(
         run.note("off");
         return Ok(());
     }
-    let Some(stack) = run.parts.definitions.stack(&prepared.dockerfile.stack) else {
-        return Err(StageError::broken_world("the stack of this image is gone"));
-    };
     let network = run.parts.engine.create_network(&run.owner()).await?;
     let services = services::start(run, &network).await?;
     let begun = Instant::now();
-    let application = start(run, built, stack, network).await?;
+    let application = start(run, built, &checked.stack, network).await?;
     application.comes_up(begun).await?;
     let up = begun.elapsed();
     run.say(&format!("The application answers after {:.1} s", up.as_secs_f64()));

@@ -2,6 +2,7 @@
 
 mod boot_check;
 mod build_image;
+mod check_war;
 mod checkout;
 mod package;
 mod push_image;
@@ -10,6 +11,7 @@ mod unit_test;
 
 pub(super) use boot_check::boot_check;
 pub(super) use build_image::build_image;
+pub(super) use check_war::{Checked, check_war};
 pub(super) use checkout::{Source, checkout};
 pub(super) use package::{Packed, package};
 pub(super) use push_image::{Pushed, push_image};

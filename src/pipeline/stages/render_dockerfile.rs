@@ -1,4 +1,4 @@
-//! Dockerfile: lay out the WAR, choose the stack by it, pin its base, render the template, make the labels.
+//! Dockerfile: pin the stack's base, render its template, make the labels.
 
 use std::sync::Arc;
 
@@ -6,17 +6,9 @@ use crate::dockerfile::{
     BaseImage, BaseSays, Description, DockerfileInput, MergeRequestOrigin, PinnedBase, Rendered, WarOrigin, labels,
     render,
 };
-use crate::maven::{WarLimits, war};
 use crate::model::{Digest, Dockerfile};
-use crate::pipeline::layout::Layout;
-use crate::pipeline::plan;
-use crate::pipeline::stages::package::looked;
-use crate::pipeline::stages::{Packed, Source};
+use crate::pipeline::stages::{Checked, Packed, Source};
 use crate::pipeline::{Run, StageError};
-use crate::project::{self, ChosenStack};
-
-/// Longest label with the grounds for the stack, in characters. Some container runtimes refuse labels of 4 KiB.
-const EVIDENCE: usize = 1000;
 
 /// A rendered Dockerfile and what the image will say of itself.
 #[derive(Debug)]
@@ -25,31 +17,16 @@ pub(in crate::pipeline) struct Prepared {
     pub dockerfile: Dockerfile,
     /// Its text, and the files of the house that it copies.
     pub rendered: Arc<Rendered>,
-    /// What its layers are filled with.
-    pub layout: Layout,
 }
 
 pub(in crate::pipeline) async fn render_dockerfile(
     run: &Run,
     source: &Source,
     packed: &Packed,
+    checked: &Checked,
 ) -> Result<Prepared, StageError> {
     let parts = &run.parts;
-    let war = &packed.war;
-    let (file, siblings) = (war.file.clone(), packed.siblings.clone());
-    let inspected = war.clone();
-    // Both read the whole archive; neither needs the other.
-    let (surveyed, code) = tokio::join!(
-        tokio::task::spawn_blocking(move || Layout::survey(&file, &siblings)),
-        tokio::task::spawn_blocking(move || war::bytecode(&inspected, WarLimits::default())),
-    );
-    let layout = surveyed.map_err(|error| StageError::world(format!("looking into the WAR broke: {error}")))???;
-    for line in layout.told() {
-        run.say(&line);
-    }
-    let ChosenStack { stack, choice } = project::runtime(&run.pipeline, war, &looked(code)?, packed.built_with)?;
-    let evidence = choice.grounds(EVIDENCE);
-    plan::choose(run, &mut packed.choices.clone(), choice).await?;
+    let stack = &checked.stack;
     let base = &stack.runtime.image;
     let pulled = base.mirrored(&parts.config.base_images.mirrors);
     let Some(digest) = parts.registry.digest(&pulled).await? else {
@@ -83,11 +60,11 @@ pub(in crate::pipeline) async fn render_dockerfile(
             working_dir: info.working_dir.clone(),
             stop_signal: info.stop_signal.clone(),
         },
-        layers: layout.layers(),
+        layers: checked.layout.layers(),
         webapp: run.pipeline.context_path.directory(),
         health_path: run.pipeline.context_path.inside(&run.pipeline.boot.path),
     };
-    let (templates, rendering) = (parts.templates.clone(), Arc::clone(&stack));
+    let (templates, rendering) = (parts.templates.clone(), Arc::clone(stack));
     // A template may loop for ever without writing anything; it must not hold the other builds up.
     let tried = tokio::task::spawn_blocking(move || render(&templates, &rendering, &input)).await;
     let rendered = tried
@@ -98,7 +75,7 @@ pub(in crate::pipeline) async fn render_dockerfile(
         run,
         source,
         packed,
-        (stack.name.clone(), evidence),
+        checked,
         BaseImage {
             name: base.as_str().to_owned(),
             digest: digest.clone(),
@@ -110,7 +87,6 @@ pub(in crate::pipeline) async fn render_dockerfile(
     }
     run.note(stack.title.clone());
     Ok(Prepared {
-        layout,
         rendered: Arc::new(rendered),
         dockerfile: Dockerfile {
             sha256: Digest::of(text.as_bytes()),
@@ -143,7 +119,7 @@ fn describe(
     run: &Run,
     source: &Source,
     packed: &Packed,
-    (stack, stack_evidence): (String, String),
+    checked: &Checked,
     base: BaseImage,
     dockerfile: &str,
 ) -> Description {
@@ -157,8 +133,8 @@ fn describe(
         build: run.build.id,
         pipeline: run.pipeline.name.clone(),
         pipeline_hash: run.pipeline.hash(),
-        stack,
-        stack_evidence,
+        stack: checked.stack.name.clone(),
+        stack_evidence: checked.stack_evidence.clone(),
         merge_request: MergeRequestOrigin {
             project: mr.project.clone(),
             project_id: mr.project_id,
@@ -173,6 +149,8 @@ fn describe(
             merge_tree: source.merge_tree.clone(),
         },
         tests: packed.tests.counts,
+        findings: checked.report.summary(),
+        waivers: checked.report.waivers().join("; "),
         war: WarOrigin {
             path: packed.war.path.clone(),
             sha256: packed.war.sha256.clone(),

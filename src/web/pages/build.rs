@@ -9,7 +9,7 @@ use serde::Deserialize;
 use super::build_log::{self, LogRow, LogView, Part};
 use super::words::{self, Moment};
 use super::{Frame, rendered};
-use crate::model::{BuildState, Stage, Trigger};
+use crate::model::{BuildState, RuleReport, Stage, Trigger, WarCheck};
 use crate::store;
 use crate::web::auth::{Reader, Writer};
 use crate::web::error::{Error, Result};
@@ -273,6 +273,24 @@ impl BuildPage {
             .filter(|stage| !begun(stage))
             .map(Stage::title)
             .collect()
+    }
+
+    /// `error`, `warning`, `note`, or `waived` where nothing else is left.
+    fn rule_state(&self, rule: &RuleReport) -> &'static str {
+        if rule.count == 0 {
+            "waived"
+        } else {
+            rule.severity.as_str()
+        }
+    }
+
+    /// The evidence of the finding; that of the WAR check stands in its own section.
+    fn evidence(&self) -> &[String] {
+        match &self.build.finding {
+            Some(finding) if finding.rule == WarCheck::RULE && self.build.war_check.is_some() => &[],
+            Some(finding) => &finding.detail,
+            None => &[],
+        }
     }
 
     fn red_tests(&self) -> Vec<&crate::model::TestFailure> {

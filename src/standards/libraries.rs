@@ -7,6 +7,11 @@ use super::collector::Collector;
 use super::library::Library;
 use crate::model::{ServletApi, is_snapshot, rule};
 
+/// Longest name of a class that is compared, in bytes, and most pairs of libraries that are told of: both are far beyond
+/// what a build makes, and bound what a hostile WAR makes us hold.
+const LONGEST: usize = 1000;
+const PAIRS: usize = 10_000;
+
 /// What is known of the libraries that were looked into.
 pub(super) struct Libraries {
     /// The generation of the container.
@@ -39,7 +44,7 @@ impl Libraries {
 
     /// A class of the library at `path`, by what the archive's directory says of it.
     pub(super) fn class(&mut self, path: &str, name: &str, size: u64, crc: u32) {
-        let never_loaded = name.starts_with("META-INF/");
+        let never_loaded = name.starts_with("META-INF/") || name.len() > LONGEST;
         if never_loaded || name.ends_with("module-info.class") || name.ends_with("package-info.class") {
             return;
         }
@@ -51,7 +56,8 @@ impl Libraries {
             .classes
             .entry(self.hasher.hash_one(name))
             .or_insert((size, crc, here));
-        if first != here && (first_size, first_crc) != (size, crc) {
+        let differs = first != here && (first_size, first_crc) != (size, crc);
+        if differs && (self.clashes.len() < PAIRS || self.clashes.contains_key(&(first, here))) {
             let (count, example) = self
                 .clashes
                 .entry((first, here))

@@ -40,6 +40,8 @@ const BACKENDS: [Mark; 8] = [
     mark("org/slf4j/impl/JDK14LoggerAdapter.class", "slf4j-jdk14"),
     mark("org/jboss/logmanager/LogManager.class", "JBoss LogManager"),
 ];
+/// Longest part of a library's coordinates, in bytes.
+const LONGEST: usize = 200;
 /// Classes of a library that are asked for the generation they speak: enough to know it.
 const ASKED: usize = 40;
 
@@ -146,6 +148,7 @@ impl Library {
             text.lines()
                 .find_map(|line| line.trim().strip_prefix(key)?.trim_start().strip_prefix('='))
                 .map(|value| value.trim().to_owned())
+                .filter(|value| value.len() <= LONGEST)
         };
         if let (Some(group), Some(artifact), Some(version)) = (value("groupId"), value("artifactId"), value("version"))
         {

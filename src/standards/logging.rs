@@ -11,8 +11,8 @@ use crate::model::rule;
 const VARIABLE: &str = "LOG_DIRECTORY";
 /// Where Tomcat's own directory of logs leads to the standard one.
 const TOMCAT: [&str; 4] = ["catalina.base", "catalina.home", "CATALINA_BASE", "CATALINA_HOME"];
-/// How deep variables may name each other.
-const DEPTH: usize = 8;
+/// How many variables are filled in for one path: they may name each other in circles, and more than once.
+const STEPS: usize = 100;
 
 /// A file that a logging library or Tomcat reads.
 fn is_logging(name: &str) -> bool {
@@ -44,7 +44,7 @@ pub(super) fn judge(statements: &[Statement], path: &str, directory: &str, found
         .collect();
     for statement in statements.iter().filter(|statement| is_file(name, &statement.key)) {
         // A path that nobody but the running application knows is not judged.
-        let Some(file) = resolve(&statement.value, &variables, directory, DEPTH) else {
+        let Some(file) = resolve(&statement.value, &variables, directory, &mut { STEPS }) else {
             continue;
         };
         if !is_standard(&file, directory) {
@@ -63,8 +63,8 @@ fn is_file(name: &str, key: &str) -> bool {
 }
 
 /// The value with its variables filled in; `None` if one is not known here.
-fn resolve(value: &str, variables: &HashMap<&str, &str>, directory: &str, depth: usize) -> Option<String> {
-    let depth = depth.checked_sub(1)?;
+fn resolve(value: &str, variables: &HashMap<&str, &str>, directory: &str, steps: &mut usize) -> Option<String> {
+    *steps = steps.checked_sub(1)?;
     let mut text = String::new();
     let mut rest = value;
     while let Some(at) = rest.find("${") {
@@ -83,7 +83,7 @@ fn resolve(value: &str, variables: &HashMap<&str, &str>, directory: &str, depth:
             text.push_str("${catalina.base}");
         } else {
             let known = variables.get(name).copied().or(default)?;
-            text.push_str(&resolve(known, variables, directory, depth)?);
+            text.push_str(&resolve(known, variables, directory, steps)?);
         }
         if text.len() > 4096 {
             return None;

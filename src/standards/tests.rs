@@ -661,6 +661,33 @@ fn what_could_not_be_looked_into_is_said() {
 }
 
 #[test]
+fn variables_that_name_each_other_end() {
+    let circle = "<c><property name='a' value='${b}'/><property name='b' value='${a}'/><file>${a}/x.log</file></c>";
+    nothing(&stated("logback.xml", circle));
+    // Each of a hundred names the next one twenty times: done by hand it would never end.
+    let mut doubled = String::from("<c>");
+    for number in 0..100 {
+        let next = format!("${{v{}}}", number + 1).repeat(20);
+        doubled.push_str(&format!("<property name='v{number}' value='{next}'/>"));
+    }
+    doubled.push_str("<property name='v100' value=''/><file>/opt/${v0}.log</file></c>");
+    nothing(&stated("logback.xml", &doubled));
+}
+
+#[test]
+fn all_libraries_together_have_limits_too() {
+    let full: Vec<String> = (0..1000).map(|n| format!("{n}.txt")).collect();
+    let full: Vec<&str> = full.iter().map(String::as_str).collect();
+    let names: Vec<String> = (0..11).map(|n| format!("WEB-INF/lib/l{n:02}.jar")).collect();
+    let library = jar(&full);
+    let war: Vec<(&str, Vec<u8>)> = names.iter().map(|name| (name.as_str(), library.clone())).collect();
+    one(
+        &told(&checked(&war)),
+        "archive-limits WEB-INF/lib/l10.jar: has 1000 entries; with the libraries before it these are more than the 10000",
+    );
+}
+
+#[test]
 fn a_broken_war_is_a_finding() {
     let Err(CheckError::Project(finding)) = checked_by(&[("../a", Vec::new())], &Checks::default()).map(|_| ()) else {
         // Names that lead out are the layout's business; here they are only looked at.

@@ -25,7 +25,9 @@ use crate::model::{Finding, WarCheck, rule};
 const IN_MEMORY: usize = 8 << 20;
 /// Largest class and largest configuration file that are read.
 const CLASS: u64 = 4 << 20;
-const TEXT: u64 = 4 << 20;
+const TEXT: u64 = 1 << 20;
+/// All libraries together may have so many times the entries that one archive may have.
+const LIBRARIES: usize = 10;
 /// Key files are short.
 const KEY: u64 = 64 << 10;
 /// From this size on a WAR, and one file in it, is told as very large.
@@ -53,7 +55,8 @@ pub fn check(subject: &Subject<'_>, checks: &Checks, today: NaiveDate, scratch: 
     let size = file.metadata()?.len();
     let mut found = Collector::new(checks, today);
     if size > LARGE_WAR {
-        found.add(&rule::SIZE, "", format!("the WAR has {:.1} MB", size as f64 / 1e6));
+        let name = subject.file.file_name().unwrap_or_default().to_string_lossy();
+        found.add(&rule::SIZE, &name, format!("{:.1} MB", size as f64 / 1e6));
     }
     let mut walk = Walk {
         subject,
@@ -62,6 +65,7 @@ pub fn check(subject: &Subject<'_>, checks: &Checks, today: NaiveDate, scratch: 
         libraries: Libraries::new(subject.servlet),
         own: OwnClasses::default(),
         left: subject.limits.unpacked,
+        entries_left: subject.limits.entries.saturating_mul(LIBRARIES),
     };
     let walked = zip_guard::open(BufReader::new(file), subject.limits).and_then(|mut archive| walk.war(&mut archive));
     match walked {
@@ -86,8 +90,9 @@ struct Walk<'a> {
     scratch: &'a Path,
     libraries: Libraries,
     own: OwnClasses,
-    /// What all libraries together may still unpack to.
+    /// What all libraries together may still unpack to, and how many entries they may still have.
     left: u64,
+    entries_left: usize,
 }
 
 impl Walk<'_> {
@@ -217,7 +222,16 @@ impl Walk<'_> {
             self.found.add(&rule::ARCHIVE_LIMITS, path, what);
             return Ok(());
         };
-        self.left = left;
+        let Some(entries_left) = self.entries_left.checked_sub(jar.len()) else {
+            let most = self.subject.limits.entries.saturating_mul(LIBRARIES);
+            let what = format!(
+                "has {} entries; with the libraries before it these are more than the {most} that are allowed",
+                jar.len()
+            );
+            self.found.add(&rule::ARCHIVE_LIMITS, path, what);
+            return Ok(());
+        };
+        (self.left, self.entries_left) = (left, entries_left);
         let own = self.subject.siblings.contains(file);
         let mut library = Library::new(file, own, self.subject.servlet);
         let mut classes = Classes::new(path.to_owned(), self.subject);

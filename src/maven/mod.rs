@@ -10,15 +10,18 @@ mod diagnose;
 mod limits;
 mod mojo;
 mod notes;
+pub mod range;
 mod red_tests;
 mod servlet;
 pub mod surefire;
 mod tame;
 mod trace;
+mod version;
 pub mod war;
 mod zip_guard;
 
 pub use console::{Console, Event, Phase};
 pub use diagnose::{Ended, diagnose, unsupported_build, world_fault};
 pub use mojo::{Module, Mojo};
+pub use version::Version;
 pub use war::{WarError, WarLimits};

@@ -13,6 +13,7 @@ pub mod model;
 pub mod notify;
 pub mod pipeline;
 pub mod queue;
+pub mod sbom;
 pub mod store;
 pub mod wake;
 pub mod web;

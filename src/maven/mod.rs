@@ -18,7 +18,7 @@ mod tame;
 mod trace;
 mod version;
 pub mod war;
-mod zip_guard;
+pub(crate) mod zip_guard;
 
 pub use console::{Console, Event, Phase};
 pub use diagnose::{Ended, diagnose, unsupported_build, world_fault};

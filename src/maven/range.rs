@@ -10,6 +10,7 @@ use std::str::FromStr;
 use serde::{Serialize, Serializer};
 
 use super::Version;
+use crate::model::Component;
 
 /// Characters of a library's range at most.
 const LONGEST: usize = 1000;
@@ -61,9 +62,13 @@ impl Range {
 }
 
 impl Selector {
-    /// Is this library, in this version, meant?
-    pub fn selects(&self, group: &str, artifact: &str, version: &Version) -> bool {
-        self.group == group && self.artifact == artifact && self.range.contains(version)
+    /// Is this library, in this version, meant? A version that is not known is in no range, but among all versions.
+    pub fn selects(&self, component: &Component) -> bool {
+        component.is(&self.group, &self.artifact)
+            && match component.version.as_str() {
+                "" => self.range.intervals.is_empty(),
+                version => self.range.contains(&Version::new(version)),
+            }
     }
 }
 
@@ -280,6 +285,15 @@ mod tests {
         range.contains(&Version::new(version))
     }
 
+    fn component(group: &str, artifact: &str, version: &str) -> Component {
+        Component {
+            group: group.to_owned(),
+            artifact: artifact.to_owned(),
+            version: version.to_owned(),
+            package: String::new(),
+        }
+    }
+
     #[test]
     fn the_ranges_of_the_pom_reference() {
         // Range, a version in it, one that is not.
@@ -331,13 +345,14 @@ mod tests {
         let selector: Selector = "org.apache.logging.log4j:log4j-core<2.17.1"
             .parse()
             .expect("a selector");
-        let selects = |version| selector.selects("org.apache.logging.log4j", "log4j-core", &Version::new(version));
-        assert!(selects("2.17.0") && selects("2.0-beta9") && !selects("2.17.1"));
+        let log4j = |version| component("org.apache.logging.log4j", "log4j-core", version);
+        assert!(selector.selects(&log4j("2.17.0")) && selector.selects(&log4j("2.0-beta9")));
+        assert!(!selector.selects(&log4j("2.17.1")) && !selector.selects(&log4j("")));
         assert_eq!(selector.to_string(), "org.apache.logging.log4j:log4j-core<2.17.1");
         let all: Selector = "log4j:log4j".parse().expect("a selector");
-        assert!(all.selects("log4j", "log4j", &Version::new("1.2.17")));
+        assert!(all.selects(&component("log4j", "log4j", "")) && all.selects(&component("log4j", "log4j", "1.2.17")));
         let maven: Selector = "a:b[1,2)".parse().expect("a selector");
-        assert!(maven.selects("a", "b", &Version::new("1.9")));
+        assert!(maven.selects(&component("a", "b", "1.9")));
         for wrong in ["log4j", "a:b:1.0", "a:b c<1", ":b<1", "a:<1", "a:b<"] {
             assert!(wrong.parse::<Selector>().is_err(), "{wrong}");
         }

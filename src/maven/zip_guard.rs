@@ -28,7 +28,7 @@ impl Default for Limits {
 
 /// Why an archive was not read.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum Trouble {
+pub(crate) enum Trouble {
     /// The archive is at fault: the sentence goes on behind its name.
     #[error("{0}")]
     Broken(String),
@@ -56,7 +56,7 @@ fn trouble(error: ZipError) -> Trouble {
 }
 
 /// Opens an archive after its entries were counted.
-pub(super) fn open<R: Read + Seek>(mut reader: R, limits: Limits) -> Result<ZipArchive<R>, Trouble> {
+pub(crate) fn open<R: Read + Seek>(mut reader: R, limits: Limits) -> Result<ZipArchive<R>, Trouble> {
     // The index of all entries is held in memory: look at their number first.
     let count = claimed_entries(&mut reader)?;
     if count > limits.entries as u64 {
@@ -77,7 +77,7 @@ pub(super) fn open<R: Read + Seek>(mut reader: R, limits: Limits) -> Result<ZipA
 }
 
 /// Bytes that the archive unpacks to, as its entries claim; [`content`] holds them to it.
-pub(super) fn unpacked<R: Read + Seek>(archive: &ZipArchive<R>) -> Result<u64, Trouble> {
+pub(crate) fn unpacked<R: Read + Seek>(archive: &ZipArchive<R>) -> Result<u64, Trouble> {
     let mut sum = 0u64;
     for index in 0..archive.len() {
         let entry = archive.by_index_data(index).map_err(trouble)?;
@@ -87,7 +87,7 @@ pub(super) fn unpacked<R: Read + Seek>(archive: &ZipArchive<R>) -> Result<u64, T
 }
 
 /// Index and name of every entry; refuses names that lead out of the archive's own directory.
-pub(super) fn names<R: Read + Seek>(archive: &mut ZipArchive<R>) -> Result<Vec<(usize, String)>, Trouble> {
+pub(crate) fn names<R: Read + Seek>(archive: &mut ZipArchive<R>) -> Result<Vec<(usize, String)>, Trouble> {
     (0..archive.len())
         .map(|index| {
             let entry = archive.by_index_data(index).map_err(trouble)?;
@@ -101,7 +101,7 @@ pub(super) fn names<R: Read + Seek>(archive: &mut ZipArchive<R>) -> Result<Vec<(
 }
 
 /// The content of an entry; `None` if it is longer than `limit`. One that is longer than it claims is a broken archive.
-pub(super) fn content<R: Read + Seek>(
+pub(crate) fn content<R: Read + Seek>(
     archive: &mut ZipArchive<R>,
     index: usize,
     limit: u64,

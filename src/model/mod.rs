@@ -1,6 +1,7 @@
 //! The nouns of the product. No IO, no async, no clock: everything here can be made in a test by hand.
 
 mod build;
+mod component;
 mod finding;
 mod ids;
 mod image;
@@ -13,6 +14,7 @@ mod test_report;
 mod war;
 
 pub use build::{Build, BuildState, Trigger};
+pub use component::Component;
 pub use finding::Finding;
 pub use ids::{BuildId, DeliveryId, Digest, Fence, Invalid, ProjectId, ProjectPath, Sha};
 pub use image::{BuiltImage, Dockerfile, PushedImage};

@@ -1,5 +1,6 @@
 //! Seaworthy: a merge request becomes a tested, self-describing image in the QA registry, and a mail.
 
+pub mod advisories;
 pub mod ansi;
 pub mod build_log;
 pub mod cli;

@@ -1,5 +1,6 @@
 //! The nouns of the product. No IO, no async, no clock: everything here can be made in a test by hand.
 
+mod advisory;
 mod build;
 mod component;
 mod finding;
@@ -13,6 +14,7 @@ mod stage;
 mod test_report;
 mod war;
 
+pub use advisory::{Advisory, Affected, Event, Level, advisory_name};
 pub use build::{Build, BuildState, Trigger};
 pub use component::Component;
 pub use finding::Finding;

@@ -18,7 +18,7 @@ use super::{Entry, Sbom};
 use crate::maven::WarLimits;
 use crate::maven::range::is_coordinate;
 use crate::maven::zip_guard::{self, Trouble};
-use crate::model::{Digest, War};
+use crate::model::War;
 
 /// Bytes of a manifest or a `pom.properties` that are read.
 const SMALL_FILE: u64 = 1 << 20;
@@ -324,7 +324,7 @@ mod tests {
 
     use super::super::Evidence;
     use super::*;
-    use crate::model::ServletApi;
+    use crate::model::{Digest, ServletApi};
 
     fn zipped(entries: &[(&str, &[u8])]) -> Vec<u8> {
         let mut zip = zip::ZipWriter::new(Cursor::new(Vec::new()));

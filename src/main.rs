@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use clap::{Parser, Subcommand};
-use seaworthy::cli::{builds, check, connect, deliveries, describe, logs, serve, token, trace};
+use seaworthy::cli::{advisories, builds, check, connect, deliveries, describe, images, logs, serve, token, trace};
 use seaworthy::clients::http::install_crypto_provider;
 use seaworthy::config::{Config, DEFAULT_FILE, LogFormat};
 use tracing_subscriber::EnvFilter;
@@ -40,6 +40,8 @@ enum Verb {
     Trace(trace::Args),
     Describe(describe::Args),
     Token(token::Args),
+    Images(images::Args),
+    Advisories(advisories::Args),
 }
 
 fn main() -> ExitCode {
@@ -76,6 +78,8 @@ async fn dispatch(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Verb::Connect(args) => connect::run(&args, &load(arguments.config)?, &mut std::io::stdout()).await,
         Verb::Describe(args) => describe::run(&args, &load(arguments.config)?).await,
         Verb::Token(args) => token::run(&args, &load(arguments.config)?).await,
+        Verb::Advisories(args) => advisories::run(&args, &load(arguments.config)?, &mut std::io::stdout()).await,
+        Verb::Images(args) => images::run(&args).await,
         Verb::Builds(args) => builds::run(&args).await,
         Verb::Logs(args) => logs::run(&args).await,
         Verb::Rebuild(args) => builds::rebuild(&args).await,

@@ -5,10 +5,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::ban::Ban;
 use super::files::Text;
 use super::load::Placed;
 use super::reader::{File, advice};
 use super::{Definitions, Glob, Limits, Pipeline, Problem, Stack, Tests};
+use crate::model::Level;
 
 /// Limits of which each may be missing.
 #[derive(Debug, Default)]
@@ -34,6 +36,8 @@ pub(super) struct StatedPipeline {
     pub(super) war: Option<Glob>,
     pub(super) limits: Overrides,
     pub(super) tests_required: Option<bool>,
+    pub(super) bans: Vec<Ban>,
+    pub(super) fail_from: Option<Level>,
 }
 
 /// Puts stacks into pipelines. What cannot be put together is reported in its file and left out.
@@ -93,6 +97,8 @@ pub(super) fn resolve(
                 priority: pipeline.priority,
                 recipients: pipeline.recipients,
                 war: pipeline.war,
+                bans: pipeline.bans,
+                fail_from: pipeline.fail_from,
                 limits,
                 tests: Tests {
                     required: pipeline.tests_required.unwrap_or(tests.required),

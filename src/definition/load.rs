@@ -5,6 +5,7 @@ use std::ops::Range;
 use std::path::Path;
 use std::time::Duration;
 
+use super::ban::{Ban, read_bans, read_vulnerabilities};
 use super::check::{Overrides, StatedPipeline, resolve};
 use super::files::{Found, Text};
 use super::reader::{File, Reader, advice};
@@ -42,7 +43,13 @@ impl Definitions {
             .zip(&found.pipelines)
             .filter_map(|(file, text)| read_pipeline(file, text))
             .collect();
-        let definitions = resolve(
+        let house = found.bans.as_ref().map(|text| {
+            let file = File::new(text.path.clone(), &text.text);
+            let bans = read_house_bans(&file);
+            problems.extend(file.into_problems());
+            bans
+        });
+        let mut definitions = resolve(
             found.directory,
             stacks,
             pipelines,
@@ -51,6 +58,9 @@ impl Definitions {
             &mut problems,
         );
         problems.extend(files.into_iter().flat_map(File::into_problems));
+        for pipeline in definitions.pipelines.values_mut() {
+            pipeline.bans.extend(house.clone().unwrap_or_default());
+        }
         if problems.is_empty() {
             Ok(definitions)
         } else {
@@ -178,6 +188,17 @@ fn read_limits(mut table: Reader<'_, '_>, required: bool) -> Overrides {
     limits
 }
 
+/// Bans of the whole house stand in a file of their own.
+fn read_house_bans(file: &File<'_>) -> Vec<Ban> {
+    let Some(table) = file.parse() else {
+        return Vec::new();
+    };
+    let mut top = file.reader(&table);
+    let bans = read_bans(&mut top);
+    top.finish();
+    bans
+}
+
 fn read_pipeline(file: &File<'_>, text: &Text) -> Option<StatedPipeline> {
     let table = file.parse()?;
     let mut top = file.reader(&table);
@@ -197,6 +218,8 @@ fn read_pipeline(file: &File<'_>, text: &Text) -> Option<StatedPipeline> {
         table.finish();
         required
     });
+    let bans = read_bans(&mut top);
+    let fail_from = read_vulnerabilities(&mut top);
     top.finish();
     Some(StatedPipeline {
         name: text.name.clone(),
@@ -207,6 +230,8 @@ fn read_pipeline(file: &File<'_>, text: &Text) -> Option<StatedPipeline> {
         war,
         limits,
         tests_required: required,
+        bans,
+        fail_from,
     })
 }
 

@@ -5,6 +5,7 @@
 //! starts, all files and all errors at once; after that a definition cannot be wrong, only unsuitable. A [`Pipeline`]
 //! comes resolved: its stacks, limits and rules are in it, and its hash tells two versions of it apart in the trace.
 
+mod ban;
 mod check;
 mod files;
 mod glob;
@@ -17,6 +18,7 @@ mod stack;
 mod value;
 
 pub use crate::model::quantity::{parse_bytes, parse_duration};
+pub use ban::Ban;
 pub use glob::{BadGlob, Glob, Specificity};
 pub use pipeline::Pipeline;
 pub use problem::{DefinitionErrors, Problem};

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::glob::Specificity;
-use super::{Builder, Glob, Limits, Stack, Tests};
-use crate::model::{Digest, ProjectPath, ServletApi};
+use super::{Ban, Builder, Glob, Limits, Stack, Tests};
+use crate::model::{Digest, Level, ProjectPath, ServletApi};
 
 /// A pipeline with everything that it refers to, read from `<name>.toml` and its stacks.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -23,6 +23,10 @@ pub struct Pipeline {
     pub recipients: Vec<String>,
     /// Which WAR to take where there are several.
     pub war: Option<Glob>,
+    /// Libraries that are not allowed: its own, then the house's.
+    pub bans: Vec<Ban>,
+    /// Fail on known vulnerabilities from this level on; `None`: only say so.
+    pub fail_from: Option<Level>,
     /// The stacks' limits with this pipeline's overrides.
     pub limits: Limits,
     /// The stacks' rule with this pipeline's override.

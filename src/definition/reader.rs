@@ -142,6 +142,40 @@ impl<'f, 't> Reader<'f, 't> {
         }
     }
 
+    /// A list of tables `[[key]]` that may be left out.
+    pub(super) fn optional_tables(&mut self, key: &str) -> Vec<Reader<'f, 't>> {
+        self.known.push(key.to_owned());
+        let Some(value) = self.table.get(key) else {
+            return Vec::new();
+        };
+        let wrong = |value: &Value<'_>| {
+            let message = format!(
+                "{}: expected tables [[{0}]], not {}",
+                self.full(key),
+                kind(value.get_ref())
+            );
+            self.file.report(Some(value.span()), message);
+        };
+        let DeValue::Array(values) = value.get_ref() else {
+            wrong(value);
+            return Vec::new();
+        };
+        let tables = values.iter().filter_map(|value| match value.get_ref() {
+            DeValue::Table(table) => Some(Reader {
+                file: self.file,
+                table,
+                name: self.full(key),
+                span: value.span(),
+                known: Vec::new(),
+            }),
+            _ => {
+                wrong(value);
+                None
+            }
+        });
+        tables.collect()
+    }
+
     /// All keys of this table with their values, for a table whose keys are free.
     pub(super) fn entries<T>(&mut self, check: impl Fn(&str, &Value<'_>) -> Checked<T>) -> Vec<(String, T)> {
         let mut entries = Vec::new();

@@ -39,6 +39,8 @@ pub async fn run(run: &Run) -> Result<Product, StageError> {
         .await?;
     let built = run.stage(Stage::Image, build_image(run, &dockerfile)).await?;
     // Here will stand the boot check of the image.
-    let pushed = run.stage(Stage::Push, push_image(run, &built, &dockerfile)).await?;
+    let pushed = run
+        .stage(Stage::Push, push_image(run, &built, &dockerfile, &packed.sbom))
+        .await?;
     Ok(Product::new(run, packed, dockerfile, built, pushed))
 }

@@ -6,12 +6,14 @@
 mod cyclonedx;
 mod identify;
 mod manifest;
+mod pack;
 mod read;
 
 pub use cyclonedx::{BadDocument, MEDIA_TYPE};
+pub use pack::{compress, decompress};
 pub use read::{Limits, SbomError, read};
 
-use crate::model::{Component, Digest};
+use crate::model::{Component, Digest, War};
 
 /// All libraries of a WAR.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,6 +55,15 @@ pub enum Evidence {
 }
 
 impl Sbom {
+    /// Of this WAR, with what [`read`](read()) found in it.
+    pub fn new(war: &War, entries: Vec<Entry>) -> Self {
+        Self {
+            name: war.path.rsplit('/').next().unwrap_or(&war.path).to_owned(),
+            war: war.sha256.clone(),
+            entries,
+        }
+    }
+
     /// The libraries without their places, sorted, each once.
     pub fn components(&self) -> Vec<&Component> {
         let mut all: Vec<&Component> = self.entries.iter().map(|entry| &entry.component).collect();

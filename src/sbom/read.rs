@@ -12,13 +12,12 @@ use sha1::Sha1;
 use sha2::{Digest as _, Sha256};
 use zip::ZipArchive;
 
+use super::Entry;
 use super::identify::{Seen, identify};
 use super::manifest::{attributes, properties};
-use super::{Entry, Sbom};
 use crate::maven::WarLimits;
 use crate::maven::range::is_coordinate;
 use crate::maven::zip_guard::{self, Trouble};
-use crate::model::War;
 
 /// Bytes of a manifest or a `pom.properties` that are read.
 const SMALL_FILE: u64 = 1 << 20;
@@ -67,12 +66,12 @@ pub enum SbomError {
     },
 }
 
-/// Reads a WAR; blocking. Jars larger than 4 MiB are unpacked below `scratch`, one a level of depth at a time.
+/// The libraries of a WAR, sorted; blocking. Jars larger than 4 MiB are unpacked below `scratch`, one a level of depth at a time.
 ///
 /// # Errors
 /// The WAR is no archive or beyond the limits, or the disk refuses.
-pub fn read(war: &War, scratch: &Path, limits: Limits) -> Result<Sbom, SbomError> {
-    let result = File::open(&war.file)
+pub fn read(file: &Path, scratch: &Path, limits: Limits) -> Result<Vec<Entry>, SbomError> {
+    let result = File::open(file)
         .map_err(Trouble::from)
         .and_then(|file| zip_guard::open(BufReader::new(file), limits.archive))
         .and_then(|mut archive| {
@@ -90,16 +89,11 @@ pub fn read(war: &War, scratch: &Path, limits: Limits) -> Result<Sbom, SbomError
     match result {
         Ok(mut entries) => {
             entries.sort();
-            let name = war.path.rsplit('/').next().unwrap_or(&war.path).to_owned();
-            Ok(Sbom {
-                name,
-                war: war.sha256.clone(),
-                entries,
-            })
+            Ok(entries)
         }
         Err(Trouble::Broken(why)) => Err(SbomError::Broken(why)),
         Err(Trouble::Io(source)) => Err(SbomError::Io {
-            path: war.file.display().to_string(),
+            path: file.display().to_string(),
             source,
         }),
     }
@@ -322,9 +316,9 @@ mod tests {
 
     use zip::write::SimpleFileOptions;
 
-    use super::super::Evidence;
+    use super::super::{Evidence, Sbom};
     use super::*;
-    use crate::model::{Digest, ServletApi};
+    use crate::model::Digest;
 
     fn zipped(entries: &[(&str, &[u8])]) -> Vec<u8> {
         let mut zip = zip::ZipWriter::new(Cursor::new(Vec::new()));
@@ -357,15 +351,11 @@ mod tests {
         let bytes = zipped(entries);
         let file = directory.path().join("shop.war");
         std::fs::write(&file, &bytes).expect("written");
-        let war = War {
-            file,
-            path: "web/target/shop.war".to_owned(),
-            sha256: Digest::of(&bytes),
-            size: bytes.len() as u64,
-            servlet: ServletApi::Javax,
-            evidence: String::new(),
-        };
-        read(&war, directory.path(), limits)
+        Ok(Sbom {
+            name: "shop.war".to_owned(),
+            war: Digest::of(&bytes),
+            entries: read(&file, directory.path(), limits)?,
+        })
     }
 
     fn lines(sbom: &Sbom) -> Vec<String> {

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use sqlx::{PgConnection, PgExecutor};
 
 use super::{Result, decode};
-use crate::model::{BuildId, Component, Digest};
+use crate::model::{BuildId, Component, Digest, ProjectPath};
 
 /// A library with its number.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,7 +23,7 @@ pub struct Holder {
     /// Name of the application.
     pub application: String,
     /// Path of the project.
-    pub project: String,
+    pub project: ProjectPath,
     /// Its name with tag.
     pub reference: String,
     /// Its digest.
@@ -168,7 +168,7 @@ pub async fn holders(db: &mut PgConnection, ids: &[i32], limit: i64) -> Result<(
         Ok(Holder {
             build: BuildId(row.build_id),
             application: row.application,
-            project: row.project_path,
+            project: decode("build.project_path", &row.project_path)?,
             reference: row.reference,
             digest: decode("image.digest", &row.digest)?,
             pushed_at: row.pushed_at,

@@ -5,6 +5,7 @@ mod checkout;
 mod package;
 mod push_image;
 mod render_dockerfile;
+mod take_inventory;
 mod unit_test;
 
 pub(super) use build_image::build_image;

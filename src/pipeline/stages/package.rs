@@ -7,14 +7,18 @@ use crate::model::{TestReport, War};
 use crate::pipeline::build_container::Found;
 use crate::pipeline::maven_run::MavenRun;
 use crate::pipeline::stages::Tested;
+use crate::pipeline::stages::take_inventory::Inventory;
 use crate::pipeline::stages::unit_test::understand;
 use crate::pipeline::{Run, StageError, build_container};
+use crate::sbom::Sbom;
 
 /// A WAR on the worker's disk, and the tests that it passed.
 #[derive(Debug)]
 pub(in crate::pipeline) struct Packed {
     /// The WAR.
     pub war: War,
+    /// The libraries in it.
+    pub sbom: Sbom,
     /// What the tests said.
     pub tests: TestReport,
     /// File names of the jars that the project's modules made.
@@ -40,6 +44,7 @@ pub(in crate::pipeline) async fn package(run: &Run, tested: Tested) -> Result<Pa
     let directory = run.workspace.results().join("war");
     build_container::fetch_file(run, &maven.container, &chosen, &directory).await?;
     let file = directory.join(chosen.rsplit('/').next().unwrap_or(&chosen));
+    let inventory = Inventory::begin(run, file.clone());
     let inspected = tokio::task::spawn_blocking(move || war::inspect(&file, &chosen, WarLimits::default())).await;
     let war = match inspected.map_err(|error| StageError::world(format!("looking into the WAR broke: {error}")))? {
         Ok(war) => war,
@@ -49,11 +54,13 @@ pub(in crate::pipeline) async fn package(run: &Run, tested: Tested) -> Result<Pa
     run.say(&format!("{}: {} bytes, {}", war.path, war.size, war.sha256));
     run.say(&format!("{}: {}", war.servlet.as_str(), war.evidence));
     run.note(format!("{} ({:.1} MB)", war.path, war.size as f64 / 1e6));
+    let sbom = inventory.end(run, &war).await?;
     // Removing the container takes a third of a second and nobody waits for it.
     drop(maven);
     let name = |path: &String| path.rsplit('/').next().unwrap_or(path).to_owned();
     Ok(Packed {
         war,
+        sbom,
         tests: report,
         siblings: found.jars.iter().map(name).collect(),
     })

@@ -1,6 +1,7 @@
 //! All integration tests in one binary: one link step.
 
 mod architecture;
+mod dependencies;
 mod engine_builders;
 mod engine_client;
 mod engine_registry;

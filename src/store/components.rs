@@ -141,29 +141,25 @@ pub async fn document(db: impl PgExecutor<'_>, build: BuildId) -> Result<Option<
         .transpose()
 }
 
-/// How many images hold one of these libraries, and the newest of them, at most `limit`.
-pub async fn holders(db: &mut PgConnection, ids: &[i32], limit: i64) -> Result<(i64, Vec<Holder>)> {
-    let count = sqlx::query_scalar!(
-        r#"select count(*) as "count!" from
-           (select build_id from image_component where component_id = any($1) group by build_id) held"#,
-        ids,
-    )
-    .fetch_one(&mut *db)
-    .await?;
+/// How many images hold one of these libraries, and the newest of them, at most `limit` (at least 1).
+pub async fn holders(db: impl PgExecutor<'_>, ids: &[i32], limit: i64) -> Result<(i64, Vec<Holder>)> {
     let rows = sqlx::query!(
-        r#"select i.build_id, i.application, b.project_path, i.reference, i.digest, i.pushed_at,
+        r#"with held as materialized
+               (select build_id from image_component where component_id = any($1) group by build_id)
+           select (select count(*) from held) as "total!", i.build_id, i.application, b.project_path, i.reference,
+                  i.digest, i.pushed_at,
                   array(select component_id from image_component c
                         where c.build_id = i.build_id and c.component_id = any($1) order by 1) as "components!"
-           from (select build_id from image_component where component_id = any($1)
-                 group by build_id order by build_id desc limit $2) held
-           join image i on i.build_id = held.build_id
-           join build b on b.id = held.build_id
+           from (select build_id from held order by build_id desc limit $2) newest
+           join image i on i.build_id = newest.build_id
+           join build b on b.id = newest.build_id
            order by i.build_id desc"#,
         ids,
         limit,
     )
     .fetch_all(db)
     .await?;
+    let total = rows.first().map_or(0, |row| row.total);
     let holders = rows.into_iter().map(|row| {
         Ok(Holder {
             build: BuildId(row.build_id),
@@ -175,7 +171,7 @@ pub async fn holders(db: &mut PgConnection, ids: &[i32], limit: i64) -> Result<(
             components: row.components,
         })
     });
-    Ok((count, holders.collect::<Result<_>>()?))
+    Ok((total, holders.collect::<Result<_>>()?))
 }
 
 /// How many images hold at least one of these libraries.

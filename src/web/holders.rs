@@ -22,8 +22,7 @@ pub(super) async fn holders(state: &AppState, with: &Selector, limit: i64) -> Re
         .map(|known| (known.id, known.component.name()))
         .collect();
     let ids: Vec<i32> = meant.keys().copied().collect();
-    let mut connection = state.pool.acquire().await?;
-    let (total, held) = components::holders(&mut connection, &ids, limit).await?;
+    let (total, held) = components::holders(&state.pool, &ids, limit).await?;
     let images = held.into_iter().map(|image| HoldingImage {
         application: image.application,
         project: image.project,

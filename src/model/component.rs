@@ -19,14 +19,18 @@ pub struct Component {
 }
 
 impl Component {
-    /// Is it this library? Where its group is not known, the artifact has to be the same, and group and package have to be
-    /// the beginning of each other, by at least two names.
+    /// Is it this library? Where its group is not known, the artifact has to be the same, and of group and package one has
+    /// to be the beginning of the other, by at least two names. Groups that are named like their artifact (`junit:junit`),
+    /// as they were before groups were domains, follow from the artifact alone.
     pub fn is(&self, group: &str, artifact: &str) -> bool {
         if self.artifact != artifact {
             return false;
         }
         if !self.group.is_empty() {
             return self.group == group;
+        }
+        if group == artifact {
+            return true;
         }
         self.package.contains('.') && (begins(&self.package, group) || begins(group, &self.package))
     }
@@ -77,6 +81,16 @@ mod tests {
                 "{nothing:?}"
             );
         }
+    }
+
+    #[test]
+    fn old_groups_are_named_like_their_artifact() {
+        let junit = Component {
+            artifact: "junit".to_owned(),
+            ..component("", "")
+        };
+        assert!(junit.is("junit", "junit") && !junit.is("org.junit", "junit"));
+        assert!(!component("com.example", "").is("spring-beans", "spring-beans"));
     }
 
     #[test]

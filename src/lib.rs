@@ -1,5 +1,6 @@
 //! Seaworthy: a merge request becomes a tested, self-describing image in the QA registry, and a mail.
 
+pub mod advisories;
 pub mod ansi;
 pub mod build_log;
 pub mod cli;
@@ -14,6 +15,7 @@ pub mod notify;
 pub mod pipeline;
 pub mod project;
 pub mod queue;
+pub mod sbom;
 pub mod standards;
 pub mod store;
 pub mod tomcat;

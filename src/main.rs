@@ -5,7 +5,9 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use clap::{Parser, Subcommand};
-use seaworthy::cli::{builds, check, connect, deliveries, describe, findings, logs, plan, serve, stacks, token, trace};
+use seaworthy::cli::{
+    advisories, builds, check, connect, deliveries, describe, findings, images, logs, plan, serve, stacks, token, trace,
+};
 use seaworthy::clients::http::install_crypto_provider;
 use seaworthy::config::{Config, DEFAULT_FILE, LogFormat};
 use tracing_subscriber::EnvFilter;
@@ -43,6 +45,8 @@ enum Verb {
     Plan(plan::Args),
     Stacks(stacks::Args),
     Token(token::Args),
+    Images(images::Args),
+    Advisories(advisories::Args),
 }
 
 fn main() -> ExitCode {
@@ -87,6 +91,8 @@ async fn dispatch(arguments: Arguments) -> anyhow::Result<ExitCode> {
             stacks::run(&args, config.as_ref(), &mut std::io::stdout()).await
         }
         Verb::Token(args) => token::run(&args, &load(arguments.config)?).await,
+        Verb::Advisories(args) => advisories::run(&args, &load(arguments.config)?, &mut std::io::stdout()).await,
+        Verb::Images(args) => images::run(&args).await,
         Verb::Builds(args) => builds::run(&args).await,
         Verb::Logs(args) => logs::run(&args).await,
         Verb::Rebuild(args) => builds::rebuild(&args).await,

@@ -86,6 +86,38 @@ pub struct Build {
     pub finished_at: Option<DateTime<Utc>>,
 }
 
+/// `GET /api/images?with=group:artifact<version`: the images that hold a library.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ImageList {
+    /// What was asked for.
+    pub with: String,
+    /// How many images hold it.
+    pub total: i64,
+    /// The newest of them, newest first.
+    pub images: Vec<HoldingImage>,
+}
+
+/// An image that holds a library.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HoldingImage {
+    /// Name of the application.
+    pub application: String,
+    /// Path of the project.
+    pub project: ProjectPath,
+    /// Where it is: `qa`, the one environment that there is by now.
+    pub environment: String,
+    /// Its name with tag.
+    pub reference: String,
+    /// Its digest.
+    pub digest: Digest,
+    /// The build that made it.
+    pub build: BuildId,
+    /// What it holds of what was asked for, each as `group:artifact:version`.
+    pub libraries: Vec<String>,
+    /// When it reached the registry.
+    pub pushed_at: DateTime<Utc>,
+}
+
 /// One stage of one attempt.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StageRun {

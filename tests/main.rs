@@ -2,6 +2,7 @@
 
 mod architecture;
 mod boot;
+mod dependencies;
 mod dockerfiles;
 mod engine_builders;
 mod engine_client;

@@ -5,5 +5,6 @@ mod fake;
 mod gitlab;
 mod http;
 mod mailer;
+mod referrers;
 mod registry;
 pub mod verbs;

@@ -3,8 +3,12 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use seaworthy::model::{BuildId, BuildState, Stage, StageState};
-use seaworthy::store::{images, stages};
+use seaworthy::clients::certificates::Certificates;
+use seaworthy::clients::registry::Registry;
+use seaworthy::config::Config;
+use seaworthy::model::{BuildId, BuildState, Digest, Stage, StageState};
+use seaworthy::sbom::MEDIA_TYPE;
+use seaworthy::store::{components, images, stages};
 use world::gitlab::OpenMr;
 
 use crate::house::{House, Own};
@@ -32,7 +36,7 @@ async fn reaches(house: &House, build: i64, stage: Stage) {
         .expect("the stage begins");
 }
 
-/// The tags of an application in the registry.
+/// The tags of an application in the registry, those apart under which documents beside an image are listed.
 async fn tags(house: &House, application: &str) -> Vec<String> {
     let (host, namespace) = house
         .repository()
@@ -51,6 +55,7 @@ async fn tags(house: &House, application: &str) -> Vec<String> {
         .into_iter()
         .flatten()
         .filter_map(|tag| tag.as_str().map(str::to_owned))
+        .filter(|tag| !tag.starts_with("sha256-"))
         .collect()
 }
 
@@ -70,6 +75,22 @@ async fn ended_once(house: &House, application: &str, head: &str) {
         found.as_deref(),
         Some(image.pushed.digest.as_str()),
         "the record has what the registry has"
+    );
+    let kept = components::document(&house.pool, BuildId(1))
+        .await
+        .expect("read")
+        .expect("a document");
+    let config = Config::load(None, house.environment(1)).expect("a configuration");
+    let client = Registry::new(&config, &Certificates::load(None).expect("certificates"));
+    let beside = client
+        .attached(&image.pushed.pinned(), MEDIA_TYPE)
+        .await
+        .expect("an answer");
+    let beside = beside.map(|document| Digest::of(&document));
+    assert_eq!(
+        beside,
+        Some(kept.0),
+        "the libraries in the record are those beside the image"
     );
     let last = house
         .gitlab

@@ -1,6 +1,7 @@
 //! The command line: one verb a file. `serve` is where everything is put together; the verbs for people speak to the
 //! service over its API.
 
+pub mod advisories;
 pub mod assembly;
 pub mod builds;
 pub mod check;
@@ -9,6 +10,7 @@ pub mod connect;
 pub mod deliveries;
 pub mod describe;
 pub mod findings;
+pub mod images;
 mod java_version;
 pub mod logs;
 pub mod plan;

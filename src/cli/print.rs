@@ -34,6 +34,11 @@ pub(super) fn table(out: &mut (impl Write + ?Sized), headings: &[&str], rows: &[
     Ok(())
 }
 
+/// A text from outside on a line of its own.
+pub(super) fn plain(text: &str) -> String {
+    strip(text).replace(['\t', '\n'], " ")
+}
+
 /// A build: who, what, when, why.
 pub(super) fn build(out: &mut impl Write, detail: &BuildDetail) -> io::Result<()> {
     let build = &detail.build;

@@ -5,11 +5,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::ban::Ban;
 use super::files::Text;
 use super::load::Placed;
 use super::reader::{File, advice};
 use super::{Boot, Checks, Definitions, Glob, Limits, Pipeline, Problem, Service, Stack, Tests};
-use crate::model::ContextPath;
+use crate::model::{ContextPath, Level};
 
 /// Limits of which each may be missing.
 #[derive(Debug, Default)]
@@ -53,6 +54,8 @@ pub(super) struct StatedPipeline {
     pub(super) boot: BootOverrides,
     pub(super) services: Vec<Service>,
     pub(super) checks: Checks,
+    pub(super) bans: Vec<Ban>,
+    pub(super) fail_from: Option<Level>,
 }
 
 /// Puts stacks into pipelines. What cannot be put together is reported in its file and left out.
@@ -118,6 +121,8 @@ pub(super) fn resolve(
                 jdk: pipeline.jdk.map(|(jdk, _)| jdk),
                 default_jdk: pipeline.default_jdk,
                 profiles: pipeline.profiles,
+                bans: pipeline.bans,
+                fail_from: pipeline.fail_from,
                 limits,
                 tests: Tests {
                     required: pipeline.tests_required.unwrap_or(tests.required),

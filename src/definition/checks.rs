@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 
 use chrono::NaiveDate;
 use serde::Serialize;
-use toml::de::DeValue;
 
 use super::Glob;
 use super::reader::{Reader, advice};
@@ -116,15 +115,4 @@ fn known(name: &str, value: &Value<'_>) -> Checked<()> {
     }
     let names: Vec<String> = rule::RULES.iter().map(|rule| rule.id.to_owned()).collect();
     wrong(value, format!("there is no rule {name:?}; {}", advice(name, &names)))
-}
-
-/// The tables of an array of tables, or what came instead.
-pub(super) fn tables<'v, 't>(value: &'v Value<'t>) -> Checked<Vec<&'v Value<'t>>> {
-    let expected = "expected tables, each under a line of its own in double brackets";
-    match value.get_ref() {
-        DeValue::Array(values) if values.iter().all(|value| matches!(value.get_ref(), DeValue::Table(_))) => {
-            Ok(values.iter().collect())
-        }
-        _ => wrong(value, expected),
-    }
 }

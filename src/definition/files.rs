@@ -25,6 +25,8 @@ pub(super) struct Found {
     pub(super) directory: String,
     pub(super) stacks: Vec<Text>,
     pub(super) pipelines: Vec<Text>,
+    /// `bans.toml`, which is no pipeline.
+    pub(super) bans: Option<Text>,
     pub(super) problems: Vec<Problem>,
 }
 
@@ -44,6 +46,9 @@ impl Found {
                 found
             }
         };
+        if let Some(at) = found.pipelines.iter().position(|text| text.name == "bans") {
+            found.bans = Some(found.pipelines.remove(at));
+        }
         found.stacks.sort_by(|a, b| a.name.cmp(&b.name));
         found.pipelines.sort_by(|a, b| a.name.cmp(&b.name));
         found

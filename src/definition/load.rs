@@ -8,6 +8,7 @@ use std::time::Duration;
 use toml::Spanned;
 use toml::de::DeTable;
 
+use super::ban::{Ban, read_bans, read_vulnerabilities};
 use super::boot::{read_boot, read_boot_overrides, read_services};
 use super::check::{Overrides, StatedPipeline, resolve};
 use super::checks::read_checks;
@@ -41,7 +42,13 @@ impl Definitions {
             .zip(&found.pipelines)
             .filter_map(|(file, text)| read_pipeline(file, text))
             .collect();
-        let definitions = resolve(
+        let house = found.bans.as_ref().map(|text| {
+            let file = File::new(text.path.clone(), &text.text);
+            let bans = read_house_bans(&file);
+            problems.extend(file.into_problems());
+            bans
+        });
+        let mut definitions = resolve(
             found.directory,
             stacks,
             pipelines,
@@ -50,6 +57,9 @@ impl Definitions {
             &mut problems,
         );
         problems.extend(files.into_iter().flat_map(File::into_problems));
+        for pipeline in definitions.pipelines.values_mut() {
+            pipeline.bans.extend(house.clone().unwrap_or_default());
+        }
         if problems.is_empty() {
             Ok(definitions)
         } else {
@@ -247,6 +257,17 @@ fn read_limits(mut table: Reader<'_, '_>, required: bool) -> Overrides {
     limits
 }
 
+/// Bans of the whole house stand in a file of their own.
+fn read_house_bans(file: &File<'_>) -> Vec<Ban> {
+    let Some(table) = file.parse() else {
+        return Vec::new();
+    };
+    let mut top = file.reader(&table);
+    let bans = read_bans(&mut top);
+    top.finish();
+    bans
+}
+
 fn read_pipeline(file: &File<'_>, text: &Text) -> Option<StatedPipeline> {
     let table = file.parse()?;
     let mut top = file.reader(&table);
@@ -274,6 +295,8 @@ fn read_pipeline(file: &File<'_>, text: &Text) -> Option<StatedPipeline> {
     let boot = top.optional_table("boot").map(read_boot_overrides).unwrap_or_default();
     let services = read_services(&mut top);
     let checks = read_checks(&mut top);
+    let bans = read_bans(&mut top);
+    let fail_from = read_vulnerabilities(&mut top);
     top.finish();
     Some(StatedPipeline {
         name: text.name.clone(),
@@ -292,6 +315,8 @@ fn read_pipeline(file: &File<'_>, text: &Text) -> Option<StatedPipeline> {
         boot,
         services,
         checks,
+        bans,
+        fail_from,
     })
 }
 

@@ -5,6 +5,7 @@
 //! starts, all files and all errors at once; after that a definition cannot be wrong, only unsuitable. A [`Pipeline`]
 //! comes resolved: its stacks, limits and rules are in it, and its hash tells two versions of it apart in the trace.
 
+mod ban;
 mod boot;
 mod check;
 mod checks;
@@ -20,6 +21,7 @@ mod stack;
 mod value;
 
 pub use crate::model::quantity::{parse_bytes, parse_duration};
+pub use ban::Ban;
 pub use boot::{Boot, Service};
 pub use checks::{Checks, Waiver};
 pub use glob::{BadGlob, Glob, Specificity};

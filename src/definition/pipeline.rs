@@ -5,8 +5,8 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::glob::Specificity;
-use super::{Boot, Builder, Checks, Glob, Limits, Service, Stack, Tests};
-use crate::model::{ContextPath, Digest, ProjectPath};
+use super::{Ban, Boot, Builder, Checks, Glob, Limits, Service, Stack, Tests};
+use crate::model::{ContextPath, Digest, Level, ProjectPath};
 
 /// A pipeline with everything that it refers to, read from `<name>.toml` and its stacks.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -31,6 +31,10 @@ pub struct Pipeline {
     pub default_jdk: u8,
     /// Maven profiles that are switched on.
     pub profiles: Vec<String>,
+    /// Libraries that are not allowed: its own, then the house's.
+    pub bans: Vec<Ban>,
+    /// Fail on known vulnerabilities from this level on; `None`: only say so.
+    pub fail_from: Option<Level>,
     /// The stacks' limits with this pipeline's overrides.
     pub limits: Limits,
     /// The stacks' rule with this pipeline's override.

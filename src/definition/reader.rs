@@ -10,7 +10,6 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::Problem;
-use super::checks::tables;
 use super::value::{Checked, Value, kind};
 
 /// A file and what was found wrong in it so far.
@@ -160,29 +159,32 @@ impl<'f, 't> Reader<'f, 't> {
         let Some(value) = self.table.get(key) else {
             return Vec::new();
         };
-        let name = self.full(key);
-        match tables(value) {
-            Ok(tables) => tables
-                .into_iter()
-                .filter_map(|value| match value.get_ref() {
-                    DeValue::Table(table) => Some(Reader {
-                        file: self.file,
-                        table,
-                        name: name.clone(),
-                        span: value.span(),
-                        known: Vec::new(),
-                    }),
-                    _ => None,
-                })
-                .collect(),
-            Err(wrongs) => {
-                for wrong in wrongs {
-                    self.file
-                        .report(Some(wrong.span), format!("{name}: {} [[{name}]]", wrong.message));
-                }
-                Vec::new()
+        let wrong = |value: &Value<'_>| {
+            let message = format!(
+                "{}: expected tables [[{0}]], not {}",
+                self.full(key),
+                kind(value.get_ref())
+            );
+            self.file.report(Some(value.span()), message);
+        };
+        let DeValue::Array(values) = value.get_ref() else {
+            wrong(value);
+            return Vec::new();
+        };
+        let tables = values.iter().filter_map(|value| match value.get_ref() {
+            DeValue::Table(table) => Some(Reader {
+                file: self.file,
+                table,
+                name: self.full(key),
+                span: value.span(),
+                known: Vec::new(),
+            }),
+            _ => {
+                wrong(value);
+                None
             }
-        }
+        });
+        tables.collect()
     }
 
     /// All keys of this table with their values, for a table whose keys are free.

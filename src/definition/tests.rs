@@ -348,3 +348,43 @@ fn every_rule_is_in_the_documentation_of_pipelines() {
         assert!(text.contains(&line), "pipelines/default.toml lacks {line:?}");
     }
 }
+
+#[test]
+fn bans_of_a_pipeline_and_of_the_house_come_together() {
+    let pipeline = "projects = [\"**\"]\nstacks = [\"a\"]\n[[ban]]\nlibrary = \"a:b<2\"\nreason = \"Old.\"\n\
+                    [vulnerabilities]\nfail_from = \"high\"\n";
+    let house = "[[ban]]\nlibrary = \"log4j:log4j\"\nreason = \"Dead since 2015.\"\n";
+    let files = [("stacks/a.toml", STACK), ("p.toml", pipeline), ("bans.toml", house)];
+    let definitions = load(&files).expect("good files");
+    let found = definitions.pipeline("p").expect("the pipeline");
+    let bans: Vec<String> = found
+        .bans
+        .iter()
+        .map(|ban| format!("{}: {}", ban.library, ban.reason))
+        .collect();
+    assert_eq!(bans, ["a:b<2: Old.", "log4j:log4j: Dead since 2015."]);
+    assert_eq!(found.fail_from, Some(crate::model::Level::High));
+    assert!(definitions.pipeline("bans").is_none());
+    let without = load(&files[..2]).expect("bans.toml may be missing");
+    assert_ne!(without.pipeline("p").expect("the pipeline").hash(), found.hash());
+}
+
+#[test]
+fn a_ban_that_cannot_be_is_told_with_its_place() {
+    let house = "ban = 1\n";
+    let pipeline = "projects = [\"**\"]\nstacks = [\"a\"]\n[[ban]]\nlibrary = \"log4j<2\"\n\
+                    [vulnerabilities]\nfail_from = \"severe\"\n";
+    let problems =
+        load(&[("stacks/a.toml", STACK), ("p.toml", pipeline), ("bans.toml", house)]).expect_err("bad files");
+    for says in [
+        "bans.toml:1:7: ban: expected tables [[ban]], not a whole number",
+        "p.toml:3:1: [ban] lacks the key \"reason\"",
+        "p.toml:4:11: ban.library: \"log4j<2\" names no library",
+        "p.toml:6:13: vulnerabilities.fail_from: \"severe\" is none of",
+    ] {
+        assert!(
+            problems.iter().any(|problem| problem.starts_with(says)),
+            "{says}\n{problems:#?}"
+        );
+    }
+}

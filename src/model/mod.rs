@@ -1,7 +1,9 @@
 //! The nouns of the product. No IO, no async, no clock: everything here can be made in a test by hand.
 
+mod advisory;
 mod build;
 mod choice;
+mod component;
 mod context_path;
 mod finding;
 mod ids;
@@ -16,8 +18,10 @@ mod test_report;
 mod war;
 mod war_check;
 
+pub use advisory::{Advisory, Affected, Event, Level, advisory_name};
 pub use build::{Build, BuildState, Trigger};
 pub use choice::Choice;
+pub use component::Component;
 pub use context_path::ContextPath;
 pub use finding::Finding;
 pub use ids::{BuildId, DeliveryId, Digest, Fence, Invalid, ProjectId, ProjectPath, Sha};

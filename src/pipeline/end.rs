@@ -4,6 +4,7 @@ use super::stages::{Packed, Prepared, Pushed};
 use super::{Run, StageError, WorldError};
 use crate::dockerfile::Description;
 use crate::model::{BuiltImage, Dockerfile, Finding, PushedImage, War};
+use crate::sbom::Sbom;
 
 /// What came of a build.
 #[derive(Debug)]
@@ -12,6 +13,8 @@ pub struct Product {
     pub application: String,
     /// The WAR in the image.
     pub war: War,
+    /// The libraries in it.
+    pub sbom: Sbom,
     /// How the image is described.
     pub dockerfile: Dockerfile,
     /// As the engine has it.
@@ -40,6 +43,7 @@ impl Product {
         let mut product = Self {
             application: run.application(),
             war: packed.war,
+            sbom: pushed.sbom,
             dockerfile: prepared.dockerfile,
             built,
             pushed: pushed.image,

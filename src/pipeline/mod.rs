@@ -41,6 +41,8 @@ pub async fn run(run: &Run) -> Result<Product, StageError> {
         .await?;
     let built = run.stage(Stage::Image, build_image(run, &checked, &dockerfile)).await?;
     run.stage(Stage::Boot, boot_check(run, &built, &checked)).await?;
-    let pushed = run.stage(Stage::Push, push_image(run, &built, &dockerfile)).await?;
+    let pushed = run
+        .stage(Stage::Push, push_image(run, &built, &dockerfile, &packed.sbom))
+        .await?;
     Ok(Product::new(run, packed, dockerfile, built, pushed))
 }

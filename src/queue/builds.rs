@@ -7,14 +7,16 @@ use tokio_util::sync::CancellationToken;
 
 use super::Workers;
 use super::lease::{Holding, Why, hold};
+use crate::advisories;
 use crate::build_log;
-use crate::model::{BuildId, BuildState, StageState};
+use crate::model::{BuildId, BuildState, Digest, StageState};
 use crate::notify::outbox;
 use crate::pipeline::{self, Ending, Run, WorldError};
+use crate::sbom::{self, Sbom};
 use crate::store::builds::BuildRecord;
 use crate::store::images::NewImage;
 use crate::store::jobs::{self, Claim};
-use crate::store::{self, builds, images, stages};
+use crate::store::{self, builds, components, images, stages};
 use crate::wake::Event;
 
 /// How long the end of a build is held in hand while the database is away. The work is done: it would be a pity.
@@ -257,6 +259,7 @@ impl Workers {
                         worker: &self.parts.worker,
                     };
                     images::insert(&mut *tx, &image).await?;
+                    record_libraries(&mut tx, id, &product.sbom).await?;
                 }
                 jobs::finish(&mut *tx, claim).await?
             }
@@ -302,4 +305,12 @@ impl Workers {
             }
         }
     }
+}
+
+/// What the image holds, what is known of it, and the document that says so.
+async fn record_libraries(tx: &mut sqlx::PgTransaction<'_>, id: BuildId, sbom: &Sbom) -> store::Result<()> {
+    let document = sbom.document();
+    let compressed = sbom::compress(&document);
+    advisories::record(tx, id, &sbom.components()).await?;
+    components::keep_document(&mut **tx, id, &Digest::of(&document), document.len(), &compressed).await
 }

@@ -206,6 +206,21 @@ pub async fn record_war_check(db: impl PgExecutor<'_>, claim: &Claim, id: BuildI
     Ok(done.rows_affected() == 1)
 }
 
+/// Adds findings that do not end the build to those that [`record_tests`] wrote.
+pub async fn add_remarks(db: impl PgExecutor<'_>, claim: &Claim, id: BuildId, remarks: &[Finding]) -> Result<bool> {
+    let done = sqlx::query!(
+        "update build set remarks = remarks || $4
+         from (select 1 from job where id = $1 and fence = $2 for share) held where id = $3",
+        claim.job,
+        claim.fence.0,
+        id.0,
+        Json(remarks) as _,
+    )
+    .execute(db)
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
 /// The world was at fault; the build goes back to the queue (the caller gives the job back in the same transaction).
 pub async fn wait_again(db: impl PgExecutor<'_>, id: BuildId, error: Option<&str>) -> Result<()> {
     sqlx::query!(

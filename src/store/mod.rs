@@ -1,8 +1,10 @@
 //! The only SQL of the program: one file per table, free functions over any executor, so that the caller decides what
 //! happens in one transaction. Times are always the database's, never a worker's clock.
 
+pub mod advisories;
 pub mod builds;
 pub mod choices;
+pub mod components;
 pub mod deliveries;
 pub mod images;
 pub mod jobs;

@@ -7,6 +7,7 @@ mod auth;
 mod encode;
 mod error;
 mod health;
+mod holders;
 mod live;
 mod log;
 mod look;

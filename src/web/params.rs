@@ -9,6 +9,7 @@ use serde::de::DeserializeOwned;
 
 use super::encode::with_query;
 use super::error::{Error, Result};
+use crate::maven::range::{BadRange, Selector};
 use crate::model::{BuildId, DeliveryId};
 use crate::store::{builds, deliveries};
 
@@ -144,6 +145,31 @@ impl DeliveryQuery {
                 ("before", before.map(|id| id.to_string())),
             ],
         )
+    }
+}
+
+/// Query of a list of images.
+#[derive(Debug, Clone, Default, Deserialize)]
+pub(super) struct ImageQuery {
+    pub with: Option<String>,
+    pub limit: Option<String>,
+}
+
+impl ImageQuery {
+    pub fn with(&self) -> Result<Selector> {
+        let Some(with) = given(&self.with) else {
+            return Err(Error::Invalid(
+                "say which library: ?with=group:artifact, and behind it its versions, for example \
+                 org.apache.logging.log4j:log4j-core<2.17.1"
+                    .to_owned(),
+            ));
+        };
+        with.parse()
+            .map_err(|error: BadRange| Error::Invalid(format!("with={with}: {error}")))
+    }
+
+    pub fn limit(&self) -> Result<i64> {
+        limit(&self.limit)
     }
 }
 

@@ -10,7 +10,7 @@ use world::registry::{Registry as Server, RegistryOptions};
 use super::fake::{Fake, answer};
 use super::verbs::settings;
 
-fn client(host: &str, user: &str, password: &str) -> Registry {
+pub fn client(host: &str, user: &str, password: &str) -> Registry {
     let more = [
         ("registry_repository", format!("{host}/qa")),
         ("registry_username", user.to_owned()),
@@ -22,7 +22,7 @@ fn client(host: &str, user: &str, password: &str) -> Registry {
 }
 
 /// A registry of this test alone, holding the world's base images below `mirror/`, and the name of one of them.
-async fn server(world: &World) -> (Server, String) {
+pub async fn server(world: &World) -> (Server, String) {
     let dir = world.scratch().expect("a folder");
     let storage = dir.join("storage");
     world.images.seed(&storage).expect("the images are copied");

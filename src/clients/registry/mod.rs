@@ -1,12 +1,13 @@
 //! Registries of images, by the distribution specification: what a tag means now, and what an image says of itself.
 //!
-//! Nothing is pulled here but manifests and configurations. One client of the library serves one call: it keeps the
+//! Nothing is pulled here but manifests, configurations and the documents that lie beside an image (`referrer`). One client of the library serves one call: it keeps the
 //! first credentials that it is given for a host for ever, good or bad. It also hides why a login failed, so a refusal
 //! is followed by a login of our own (`login`), which tells a wrong password from a missing right and from a token
 //! server that is down.
 
 mod error;
 mod login;
+mod referrer;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -15,7 +16,7 @@ use chrono::{DateTime, Utc};
 use futures_util::TryStreamExt as _;
 use oci_distribution::client::{Certificate, CertificateEncoding, ClientConfig, ClientProtocol};
 use oci_distribution::errors::OciDistributionError;
-use oci_distribution::manifest::{ImageIndexEntry, OciImageManifest, OciManifest};
+use oci_distribution::manifest::{ImageIndexEntry, OciDescriptor, OciImageManifest, OciManifest};
 use oci_distribution::secrets::RegistryAuth;
 use oci_distribution::{Client, Reference};
 use secrecy::ExposeSecret as _;
@@ -125,7 +126,7 @@ impl Registry {
                 (manifest, digest, Some(index))
             }
         };
-        let Some(bytes) = self.configuration(&asked, &manifest).await? else {
+        let Some(bytes) = self.blob(&asked, &manifest.config, LARGEST_CONFIG).await? else {
             return Ok(None);
         };
         let file: ConfigFile = serde_json::from_slice(&bytes)
@@ -184,21 +185,19 @@ impl Registry {
         }
     }
 
-    /// The configuration's bytes, compared with their digest by the library.
-    async fn configuration(
+    /// A blob's bytes, compared with their digest by the library.
+    async fn blob(
         &self,
         asked: &Asked,
-        manifest: &OciImageManifest,
+        descriptor: &OciDescriptor,
+        largest: usize,
     ) -> Result<Option<Vec<u8>>, RegistryError> {
         let call = async {
-            let mut stream = asked
-                .client
-                .pull_blob_stream(&asked.reference, &manifest.config)
-                .await?;
+            let mut stream = asked.client.pull_blob_stream(&asked.reference, descriptor).await?;
             let mut bytes = Vec::new();
             while let Some(piece) = stream.try_next().await? {
-                if bytes.len() + piece.len() > LARGEST_CONFIG {
-                    let text = format!("the configuration is larger than {LARGEST_CONFIG} bytes");
+                if bytes.len() + piece.len() > largest {
+                    let text = format!("{} is larger than {largest} bytes", descriptor.media_type);
                     return Err(OciDistributionError::SpecViolationError(text));
                 }
                 bytes.extend_from_slice(&piece);

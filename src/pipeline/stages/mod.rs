@@ -7,6 +7,7 @@ mod checkout;
 mod package;
 mod push_image;
 mod render_dockerfile;
+mod take_inventory;
 mod unit_test;
 
 pub(super) use boot_check::boot_check;

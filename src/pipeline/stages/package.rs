@@ -10,9 +10,11 @@ use crate::pipeline::build_container::Found;
 use crate::pipeline::maven_run::MavenRun;
 use crate::pipeline::plan::{self, BuildPlan};
 use crate::pipeline::stages::Tested;
+use crate::pipeline::stages::take_inventory::Inventory;
 use crate::pipeline::stages::unit_test::understand;
 use crate::pipeline::{Run, StageError, build_container};
 use crate::project;
+use crate::sbom::Sbom;
 
 /// A WAR on the worker's disk, and the tests that it passed.
 #[derive(Debug)]
@@ -23,6 +25,8 @@ pub(in crate::pipeline) struct Packed {
     pub built_with: u8,
     /// What was chosen so far.
     pub choices: Vec<Choice>,
+    /// The libraries in it.
+    pub sbom: Sbom,
     /// What the tests said.
     pub tests: TestReport,
     /// File names of the jars that the project's modules made.
@@ -50,12 +54,14 @@ pub(in crate::pipeline) async fn package(run: &Run, tested: Tested) -> Result<Pa
     let directory = run.workspace.results().join("war");
     build_container::fetch_file(run, &maven.container, &chosen, &directory).await?;
     let file = directory.join(chosen.rsplit('/').next().unwrap_or(&chosen));
+    let inventory = Inventory::begin(run, file.clone());
     let inspected = tokio::task::spawn_blocking(move || war::inspect(&file, &chosen, WarLimits::default())).await;
     let war = looked(inspected)?;
     run.say(&format!("{}: {} bytes, {}", war.path, war.size, war.sha256));
     run.say(&format!("{}: {}", war.servlet.as_str(), war.evidence));
     run.note(format!("{} ({:.1} MB)", war.path, war.size as f64 / 1e6));
     maven.end_services().await?;
+    let sbom = inventory.end(run, &war).await?;
     // Removing the container takes a third of a second and nobody waits for it.
     drop(maven);
     let name = |path: &String| path.rsplit('/').next().unwrap_or(path).to_owned();
@@ -63,6 +69,7 @@ pub(in crate::pipeline) async fn package(run: &Run, tested: Tested) -> Result<Pa
         war,
         built_with: plan.builder.jdk,
         choices: plan.choices,
+        sbom,
         tests: report,
         siblings: found.jars.iter().map(name).collect(),
     })

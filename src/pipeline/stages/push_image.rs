@@ -6,12 +6,15 @@ use crate::dockerfile::{Description, describe};
 use crate::model::{BuiltImage, Digest, PushedImage};
 use crate::pipeline::stages::Prepared;
 use crate::pipeline::{Run, StageError};
+use crate::sbom::{self, Sbom};
 
 /// An image in the registry.
 #[derive(Debug)]
 pub(in crate::pipeline) struct Pushed {
     /// Where it is.
     pub image: PushedImage,
+    /// The libraries in it: those that were just found, or what an earlier attempt wrote beside the image.
+    pub sbom: Sbom,
     /// What it says of itself with its labels and its configuration's digest, if an earlier attempt had pushed it.
     pub adopted: Option<(Description, BTreeMap<String, String>, Digest)>,
 }
@@ -20,10 +23,12 @@ pub(in crate::pipeline) async fn push_image(
     run: &Run,
     built: &BuiltImage,
     prepared: &Prepared,
+    sbom: &Sbom,
 ) -> Result<Pushed, StageError> {
     let parts = &run.parts;
     let reference = &built.reference;
-    if let Some(pushed) = earlier(run, reference).await? {
+    if let Some(mut pushed) = earlier(run, reference, sbom).await? {
+        pushed.sbom = attach_or_adopt(run, &pushed.image, sbom).await?;
         return Ok(pushed);
     }
     run.say(&format!("Pushing {reference}"));
@@ -50,12 +55,43 @@ pub(in crate::pipeline) async fn push_image(
         reference: reference.clone(),
         digest: found,
     };
-    Ok(Pushed { image, adopted: None })
+    attach(run, &image, sbom).await?;
+    Ok(Pushed {
+        image,
+        sbom: sbom.clone(),
+        adopted: None,
+    })
+}
+
+/// Puts the bill of materials beside the image; done again, it changes nothing.
+async fn attach(run: &Run, image: &PushedImage, sbom: &Sbom) -> Result<(), StageError> {
+    let file = format!("{}.cdx.json", run.application());
+    let (image, document) = (image.pinned(), sbom.document());
+    let artifact = run
+        .parts
+        .registry
+        .attach(&image, sbom::MEDIA_TYPE, &file, &document)
+        .await?;
+    run.say(&format!("The bill of materials lies beside it as {artifact}"));
+    Ok(())
+}
+
+/// What lies beside an image that an earlier attempt pushed describes it; what this attempt packed may differ in the
+/// project's own jars. It stands in only where the earlier attempt did not come that far.
+async fn attach_or_adopt(run: &Run, image: &PushedImage, sbom: &Sbom) -> Result<Sbom, StageError> {
+    let Some(document) = run.parts.registry.attached(&image.pinned(), sbom::MEDIA_TYPE).await? else {
+        run.say("No bill of materials lies beside it yet: the one of this attempt, from the same commit, is taken");
+        attach(run, image, sbom).await?;
+        return Ok(sbom.clone());
+    };
+    Sbom::from_document(&document).map_err(|error| {
+        StageError::broken_world(format!("beside {} lies a foreign document: {error}", image.pinned()))
+    })
 }
 
 /// The image that an attempt of this same build pushed before its worker died: it is taken as it is, because a tag is
 /// never overwritten.
-async fn earlier(run: &Run, reference: &str) -> Result<Option<Pushed>, StageError> {
+async fn earlier(run: &Run, reference: &str, sbom: &Sbom) -> Result<Option<Pushed>, StageError> {
     let Some(digest) = run.parts.registry.digest(reference).await? else {
         return Ok(None);
     };
@@ -82,6 +118,7 @@ async fn earlier(run: &Run, reference: &str) -> Result<Option<Pushed>, StageErro
     };
     Ok(Some(Pushed {
         image,
+        sbom: sbom.clone(),
         adopted: Some((description, found.labels, found.config_digest)),
     }))
 }

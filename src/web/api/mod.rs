@@ -3,6 +3,7 @@
 
 mod builds;
 mod deliveries;
+mod images;
 mod log;
 mod trace;
 
@@ -21,6 +22,7 @@ pub(super) fn routes() -> Router<AppState> {
         .route("/api/builds/{id}/approve", post(builds::approve))
         .route("/api/builds/{id}/log", get(log::read))
         .route("/api/builds/{id}/log/stream", get(log::stream))
+        .route("/api/images", get(images::list))
         .route("/api/trace/{*what}", get(trace::trace))
         .route("/api/deliveries", get(deliveries::list))
         .route("/api/deliveries/{id}", get(deliveries::show))

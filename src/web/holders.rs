@@ -1,0 +1,45 @@
+//! From a library and a range of its versions to the images that hold it.
+//!
+//! Maven's order is not Postgres' order, so the versions that exist are compared here: of one library there are some
+//! hundred in a house, however many images hold them.
+
+use std::collections::HashMap;
+
+use super::error::Result;
+use super::state::AppState;
+use crate::maven::range::Selector;
+use crate::store::components;
+use crate::wire::{HoldingImage, ImageList};
+
+/// What an image is in by now: promotion does not exist yet.
+const ENVIRONMENT: &str = "qa";
+
+pub(super) async fn holders(state: &AppState, with: &Selector, limit: i64) -> Result<ImageList> {
+    let known = components::with_artifacts(&state.pool, std::slice::from_ref(&with.artifact)).await?;
+    let meant: HashMap<i32, String> = known
+        .into_iter()
+        .filter(|known| with.selects(&known.component))
+        .map(|known| (known.id, known.component.name()))
+        .collect();
+    let ids: Vec<i32> = meant.keys().copied().collect();
+    let (total, held) = components::holders(&state.pool, &ids, limit).await?;
+    let images = held.into_iter().map(|image| HoldingImage {
+        application: image.application,
+        project: image.project,
+        environment: ENVIRONMENT.to_owned(),
+        reference: image.reference,
+        digest: image.digest,
+        build: image.build,
+        libraries: image
+            .components
+            .iter()
+            .filter_map(|id| meant.get(id).cloned())
+            .collect(),
+        pushed_at: image.pushed_at,
+    });
+    Ok(ImageList {
+        with: with.to_string(),
+        total,
+        images: images.collect(),
+    })
+}

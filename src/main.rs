@@ -6,7 +6,8 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use clap::{Parser, Subcommand};
 use seaworthy::cli::{
-    advisories, builds, check, connect, deliveries, describe, findings, images, logs, plan, serve, stacks, token, trace,
+    advisories, builds, check, connect, deliveries, describe, findings, images, logs, plan, reproduce, serve, stacks,
+    token, trace,
 };
 use seaworthy::clients::http::install_crypto_provider;
 use seaworthy::config::{Config, DEFAULT_FILE, LogFormat};
@@ -42,6 +43,7 @@ enum Verb {
     Trace(trace::Args),
     Findings(findings::Args),
     Describe(describe::Args),
+    Reproduce(reproduce::Args),
     Plan(plan::Args),
     Stacks(stacks::Args),
     Token(token::Args),
@@ -82,6 +84,7 @@ async fn dispatch(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Verb::Check(args) => check::run(&args, &load(arguments.config)?, &mut std::io::stdout()).await,
         Verb::Connect(args) => connect::run(&args, &load(arguments.config)?, &mut std::io::stdout()).await,
         Verb::Describe(args) => describe::run(&args, &load(arguments.config)?).await,
+        Verb::Reproduce(args) => reproduce::run(&args, &load(arguments.config)?).await,
         Verb::Plan(args) => {
             let config = load_if_any(arguments.config)?;
             plan::run(&args, config.as_ref(), &mut std::io::stdout()).await

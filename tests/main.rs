@@ -20,6 +20,7 @@ mod outside_clients;
 mod pages;
 mod payloads;
 mod plan;
+mod reproduce;
 mod resilience;
 mod road;
 mod runs;

@@ -10,6 +10,7 @@ mod ids;
 mod image;
 mod layer;
 mod merge_request;
+mod pins;
 pub mod quantity;
 mod reference;
 pub mod rule;
@@ -28,6 +29,7 @@ pub use ids::{BuildId, DeliveryId, Digest, Fence, Invalid, ProjectId, ProjectPat
 pub use image::{BuiltImage, Dockerfile, PushedImage};
 pub use layer::{Layer, is_snapshot};
 pub use merge_request::{Commit, MergeRequest, Person};
+pub use pins::Pins;
 pub use reference::Reference;
 pub use rule::{Rule, Severity};
 pub use stage::{Stage, StageState};

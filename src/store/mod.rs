@@ -10,6 +10,7 @@ pub mod images;
 pub mod jobs;
 pub mod logs;
 pub mod notices;
+pub mod pins;
 pub mod projects;
 pub mod stages;
 pub mod tokens;

@@ -7,11 +7,11 @@ use sqlx::PgTransaction;
 
 use super::error::{Error, Result};
 use super::state::AppState;
-use crate::model::{BuildId, BuildState, DeliveryId, MergeRequest, Trigger};
+use crate::model::{BuildId, BuildState, DeliveryId, MergeRequest, Pins, Trigger};
 use crate::store::builds::{self, BuildRecord, NewBuild};
 use crate::store::jobs::{self, Lane};
 use crate::store::notices::Subject;
-use crate::store::{StoreError, deliveries};
+use crate::store::{StoreError, deliveries, pins};
 use crate::wake::Event;
 
 /// What came of a wish to cancel.
@@ -23,8 +23,8 @@ pub(super) enum Cancelled {
     Asked,
 }
 
-/// Builds the same commit again, with a number of its own.
-pub(super) async fn rebuild(state: &AppState, id: BuildId, by: &str) -> Result<BuildId> {
+/// Builds the same commit again, with a number of its own; with `pins` from what it was built from then.
+pub(super) async fn rebuild(state: &AppState, id: BuildId, by: &str, pins: Option<&Pins>) -> Result<BuildId> {
     let mut tx = state.pool.begin().await?;
     let record = locked(&mut tx, id).await?;
     let mr = &record.build.merge_request;
@@ -70,6 +70,9 @@ pub(super) async fn rebuild(state: &AppState, id: BuildId, by: &str) -> Result<B
     let made = builds::create(&mut *tx, &new)
         .await?
         .ok_or_else(|| Error::Internal(format!("a rebuild of {id} met the intent of another build")))?;
+    if let Some(pins) = pins {
+        pins::set(&mut *tx, made, pins).await?;
+    }
     // Whoever may order a rebuild may approve: that it was ordered is the approval, and it is recorded as one.
     if fork && !builds::approve(&mut *tx, made, by).await? {
         return Err(Error::Internal(format!(

@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 use super::encode::with_query;
 use super::error::{Error, Result};
 use crate::maven::range::{BadRange, Selector};
-use crate::model::{BuildId, DeliveryId};
+use crate::model::{BuildId, DeliveryId, Pins};
 use crate::store::{builds, deliveries};
 
 /// Rows of a page, if the asker does not say.
@@ -49,6 +49,29 @@ pub(super) fn delivery_id(text: &str) -> Result<DeliveryId> {
     text.parse()
         .map(DeliveryId)
         .map_err(|_| Error::NotFound(format!("there is no delivery {text:?}: the id has the form of a UUID")))
+}
+
+/// Query of a rebuild.
+#[derive(Debug, Clone, Default, Deserialize)]
+pub(super) struct RebuildQuery {
+    pub target_tip: Option<String>,
+    pub base: Option<String>,
+}
+
+impl RebuildQuery {
+    /// What the build takes as it was once; both or nothing.
+    pub fn pins(&self) -> Result<Option<Pins>> {
+        match (given(&self.target_tip), given(&self.base)) {
+            (None, None) => Ok(None),
+            (Some(tip), Some(base)) => Ok(Some(Pins {
+                target_tip: tip.parse().map_err(invalid("target_tip"))?,
+                base: base.parse().map_err(invalid("base"))?,
+            })),
+            _ => Err(Error::Invalid(
+                "target_tip and base belong together: give both, or none to build with what is there now".to_owned(),
+            )),
+        }
+    }
 }
 
 /// Query of a list of builds.

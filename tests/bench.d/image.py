@@ -1,15 +1,17 @@
 """The image alone: bytes pushed and time, against `COPY app.war` and against Jib.
 
-One project: `tests/apps/harbour` with 60 MB of libraries that do not compress (as in the measure `road`), one registry,
-one engine. Each side makes an image of the first commit and one after a change of one class.
+A web application of one class (`tests/apps/notests`) with 60 MB of libraries that do not compress. Three of them, each with
+libraries of its own, one registry, one engine. Each side makes an image of the first commit and one after a change of the
+class.
 
 `bytes after one changed class`: manifest, configuration and the layers of the second image that the first did not have, as
 they lie in the registry. Ours comes with all labels; Jib's (`jib:build`, exploded on the stack's base) and naive's
 (`FROM <base>`, `COPY <war>`) have none.
 
 `image stage ÷ jib:build`: the stages Dockerfile, image and push, in which the WAR is laid out, the Dockerfile rendered, the
-image built and pushed, against `mvn jib:build` of the same commit after `mvn package` (Jib does not work offline), both on warm caches and with the
-base in the registry and known. The boot check is apart. Medians of three pairs.
+image built and pushed, against `mvn jib:build` of the same commit after `mvn package` (Jib does not work offline), with the
+base in the registry and known, and plugins downloaded. `first time`: the libraries are new to engine and registry. The
+boot check is apart. Medians of three pairs.
 """
 
 import hashlib
@@ -25,6 +27,7 @@ import road
 from parts import Child, median, row, run, say
 
 TIMES = 3
+SOURCE = "src/main/java/com/example/notests/ForgottenServlet.java"
 JIB = "com.google.cloud.tools:jib-maven-plugin:3.5.1"
 
 
@@ -33,44 +36,38 @@ def measure(parts):
     service = parts.serve(database)
     docker, environment = parts.docker()
     parts.stack.callback(road.remove_from_engine, parts, docker, environment)
-    files = road.project_files(parts)
-    made = gitlab.order("create_project", path=road.PROJECT, files=str(files))
-    run("git", "-C", made["repository"], "gc", "--quiet")
-    java = (files / road.SOURCE).read_text()
-
-    say("warming: the road's caches, then Jib's")
-    mr = road.open_mr(gitlab, java, 0)
-    road.by_road(service, gitlab, mr, "open", "warm")
-    service.wait_idle()
-    volume = f"{parts.name}-repository"
-    run(docker, "run", "--rm", "--volume", f"seaworthy-maven-{mr['project_id']}:/from:ro", "--volume", f"{volume}:/to",
-        f"{parts.mirror}/{road.BUILDER}", "cp", "-a", "/from/.", "/to", env=environment)
-    jib = Jib(parts, docker, environment, volume, files)
-    jib.package(java)
-    jib.build("warm")
+    jib = Jib(parts, docker, environment)
 
     ratios, pushed = {}, {}
-    for number in range(1, TIMES + 1):
-        mr = road.open_mr(gitlab, java, number)
+    for number in range(TIMES + 1):
+        files = road.project_files(parts, "notests", seed=number, name=f"notests-{number}")
+        project = f"bench/notests-{number}"
+        made = gitlab.order("create_project", path=project, files=str(files))
+        run("git", "-C", made["repository"], "gc", "--quiet")
+        java = (files / SOURCE).read_text()
+        mr = gitlab.order("open_mr", project=project, branch="change", edits={SOURCE: changed(java, "a")})
+        jib.take(files)
         images = {"ours": [], "Jib": [], "naive": []}
-        for event, what in (("open", "first time"), ("push", "one changed class")):
-            word = f"{number}{'b' if event == 'push' else ''}"
+        for event, word in (("open", "a"), ("push", "b")):
+            what = "first time" if event == "open" else "one changed class"
             if event == "push":
-                mr = gitlab.order("push", project=road.PROJECT, iid=mr["iid"], message="One line",
-                                  edits={road.SOURCE: road.changed(java, word)})
+                mr = gitlab.order("push", project=project, iid=mr["iid"], message="One line",
+                                  edits={SOURCE: changed(java, word)})
             build, _ = road.build_by_road(service, gitlab, mr, event, what)
             ours = float(database.value(
                 "select sum(extract(epoch from finished_at - started_at)) from build_stage"
                 f" where build_id = {build} and stage in ('dockerfile', 'image', 'push')"))
             images["ours"].append(database.value(f"select reference from image where build_id = {build}"))
             service.wait_idle()
-            jib.package(road.changed(java, word))
+            jib.package(changed(java, word))
             tag = f"{number}-{event}"
             took = jib.build(tag)
             images["Jib"].append(jib.image(tag))
             images["naive"].append(naive(parts, docker, environment, jib.folder, tag))
-            ratios.setdefault(what, []).append(ours / took)
             say(f"{number}, {what}: image stage {ours:.2f} s, jib:build {took:.2f} s")
+            # The first of all brings the base to the registry, and plugins to Jib.
+            if number:
+                ratios.setdefault(what, []).append(ours / took)
         for side, (before, after) in images.items():
             pushed.setdefault(side, []).append(new_bytes(parts, before, after))
     rows = [row("bytes pushed after one changed class", median(pushed["ours"]), 12288, 0)]
@@ -80,18 +77,25 @@ def measure(parts):
     return rows
 
 
+def changed(java, word):
+    """The same class with one more line."""
+    mark = "    private static final long serialVersionUID = 1L;\n"
+    assert mark in java, f"{SOURCE} has no serialVersionUID"
+    return java.replace(mark, f'{mark}    static final String REVISION = "{word}";\n')
+
+
 class Jib:
     """Maven with Jib's plugin, in a container of the stack's builder image that waits."""
 
-    def __init__(self, parts, docker, environment, volume, files):
+    def __init__(self, parts, docker, environment):
         self.parts = parts
         self.folder = parts.dir / "jib"
-        run("cp", "-a", files, self.folder)
+        self.folder.mkdir()
         (parts.dir / "trust").mkdir()
         (parts.dir / "trust/trust.jks").write_bytes(trust_store())
         self.shell = Child(
             [docker, "run", "--rm", "--interactive", "--init", "--network", "host", "--name", f"{parts.name}-jib",
-             "--volume", f"{self.folder}:/hand", "--volume", f"{volume}:/cache", "--volume", f"{parts.dir}/trust:/trust:ro",
+             "--volume", f"{self.folder}:/hand", "--volume", f"{parts.name}-repository:/cache", "--volume", f"{parts.dir}/trust:/trust:ro",
              "--env", "MAVEN_OPTS=-Djavax.net.ssl.trustStore=/trust/trust.jks -Djavax.net.ssl.trustStorePassword=changeit",
              f"{parts.mirror}/{road.BUILDER}", "sh"],
             env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1,
@@ -99,12 +103,20 @@ class Jib:
         parts.stack.callback(self.shell.stop)
         parts.stack.callback(self.shell.process.stdin.close)
 
+    def take(self, files):
+        """Begins another application, in the same folder."""
+        shell = self.shell.process
+        shell.stdin.write("find /hand -mindepth 1 -delete; echo done\n")
+        shell.stdin.flush()
+        shell.stdout.readline()
+        run("cp", "-a", f"{files}/.", self.folder)
+
     def package(self, java):
-        (self.folder / road.SOURCE).write_text(java)
-        self.maven("-o -DskipTests package")
+        (self.folder / SOURCE).write_text(java)
+        self.maven("-DskipTests package")
 
     def image(self, tag):
-        return f"{self.parts.repository}-jib/harbour:{tag}"
+        return f"{self.parts.repository}-jib/notests:{tag}"
 
     def build(self, tag):
         """Seconds of one `jib:build`."""
@@ -131,8 +143,8 @@ class Jib:
 def naive(parts, docker, environment, folder, tag):
     """What a Dockerfile of two lines makes of the same WAR."""
     dockerfile = parts.dir / "Dockerfile.naive"
-    dockerfile.write_text(f"FROM {parts.mirror}/{road.BASE}\nCOPY target/harbour-1.0.war /usr/local/tomcat/webapps/ROOT.war\n")
-    image = f"{parts.repository}-naive/harbour:{tag}"
+    dockerfile.write_text(f"FROM {parts.mirror}/{road.BASE}\nCOPY target/notests-1.0.war /usr/local/tomcat/webapps/ROOT.war\n")
+    image = f"{parts.repository}-naive/notests:{tag}"
     run(docker, "build", "--tag", image, "--file", dockerfile, folder, env=environment)
     run(docker, "push", image, env=environment)
     return image

@@ -84,13 +84,13 @@ def measure(parts):
     return rows
 
 
-def project_files(parts):
-    """The sample application with its libraries; the same bytes in each run."""
-    files = parts.dir / "harbour"
-    shutil.copytree(ROOT / "tests/apps/harbour", files)
+def project_files(parts, application="harbour", seed=60, name="harbour"):
+    """A sample application with its libraries; the same bytes in each run."""
+    files = parts.dir / name
+    shutil.copytree(ROOT / f"tests/apps/{application}", files)
     libraries = files / "src/main/webapp/WEB-INF/lib"
-    libraries.mkdir()
-    noise = random.Random(60)
+    libraries.mkdir(parents=True)
+    noise = random.Random(seed)
     for jar in range(JARS):
         with zipfile.ZipFile(libraries / f"library-{jar:02}.jar", "w") as archive:
             for number in range(JAR_FILES):

@@ -6,6 +6,7 @@
 //! server that is down.
 
 mod error;
+mod layers;
 mod login;
 mod referrer;
 
@@ -28,6 +29,7 @@ use crate::config::{Account, Config};
 use crate::model::{self, Digest, Invalid};
 
 pub use error::{RegistryError, RegistryErrorKind};
+pub use layers::Layer;
 
 /// No call here moves more than a few kilobytes.
 const PATIENCE: Duration = Duration::from_secs(30);

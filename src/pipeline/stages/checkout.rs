@@ -9,7 +9,7 @@ use std::time::Duration;
 use crate::clients::git::{Fetched, GitErrorKind, Merged};
 use crate::model::{Finding, Sha};
 use crate::pipeline::{Run, StageError};
-use crate::store::builds;
+use crate::store::{builds, pins};
 
 /// How often a fetch is repeated while GitLab does not yet show the commit that its own hook named.
 const LAGGING: u32 = 5;
@@ -40,10 +40,14 @@ pub(in crate::pipeline) async fn checkout(run: &Run) -> Result<Source, StageErro
         "Fetched {} objects, {} bytes; {} is at {}",
         fetched.objects, fetched.received_bytes, mr.target_branch, fetched.target_tip
     ));
-    let (tree, commits) = match git.merge(mr.project_id, &mr.head, &fetched.target_tip).await? {
+    let tip = match pins::of_build(&run.parts.pool, run.build.id).await? {
+        None => fetched.target_tip,
+        Some(pins) => pinned(run, pins.target_tip).await?,
+    };
+    let (tree, commits) = match git.merge(mr.project_id, &mr.head, &tip).await? {
         Merged::Tree { tree, commits, .. } => (tree, commits),
         Merged::Conflict { files } => {
-            record(run, &fetched.target_tip, None).await?;
+            record(run, &tip, None).await?;
             return Err(Finding::new(
                 "merge-conflict",
                 format!(
@@ -61,7 +65,7 @@ pub(in crate::pipeline) async fn checkout(run: &Run) -> Result<Source, StageErro
             .into());
         }
         Merged::Unrelated => {
-            record(run, &fetched.target_tip, None).await?;
+            record(run, &tip, None).await?;
             return Err(Finding::new(
                 "no-common-history",
                 format!("{} and {} have no commit in common", mr.source_branch, mr.target_branch),
@@ -70,7 +74,7 @@ pub(in crate::pipeline) async fn checkout(run: &Run) -> Result<Source, StageErro
             .into());
         }
     };
-    record(run, &fetched.target_tip, Some(&tree)).await?;
+    record(run, &tip, Some(&tree)).await?;
     builds::record_commits(&run.parts.pool, &run.claim, run.build.id, &commits).await?;
     let directory = run.workspace.source();
     let checkout = git.checkout(mr.project_id, &tree, &directory, &run.cancel).await?;
@@ -78,16 +82,29 @@ pub(in crate::pipeline) async fn checkout(run: &Run) -> Result<Source, StageErro
         "Merged {} ({} commits) into {}: tree {tree}, {} files",
         mr.head.short(),
         commits.len(),
-        fetched.target_tip.short(),
+        tip.short(),
         checkout.files
     ));
     incomplete(&checkout.submodules, &checkout.lfs_pointers, &checkout.outside_links)?;
     run.note(format!("{} files", checkout.files));
     Ok(Source {
         directory,
-        target_tip: fetched.target_tip,
+        target_tip: tip,
         merge_tree: tree,
     })
+}
+
+/// The commit that the head was merged with once, if the repository still has it.
+async fn pinned(run: &Run, tip: Sha) -> Result<Sha, StageError> {
+    let mr = &run.build.merge_request;
+    if !run.parts.git.has_commit(mr.project_id, &tip).await? {
+        return Err(StageError::broken_world(format!(
+            "{} had the commit {tip} once and has it no longer: this image cannot be made again",
+            mr.target_branch
+        )));
+    }
+    run.say(&format!("Merging with {tip}, as the image that is made again was"));
+    Ok(tip)
 }
 
 /// Fetches until the mirror holds the commit that the build is about; in the end GitLab's API decides.

@@ -9,6 +9,7 @@ use crate::dockerfile::{
 use crate::model::{Digest, Dockerfile};
 use crate::pipeline::stages::{Checked, Packed, Source};
 use crate::pipeline::{Run, StageError};
+use crate::store::pins;
 
 /// A rendered Dockerfile and what the image will say of itself.
 #[derive(Debug)]
@@ -29,7 +30,12 @@ pub(in crate::pipeline) async fn render_dockerfile(
     let stack = &checked.stack;
     let base = &stack.runtime.image;
     let pulled = base.mirrored(&parts.config.base_images.mirrors);
-    let Some(digest) = parts.registry.digest(&pulled).await? else {
+    let pins = pins::of_build(&parts.pool, run.build.id).await?;
+    let digest = match pins {
+        Some(pins) => Some(pins.base),
+        None => parts.registry.digest(&pulled).await?,
+    };
+    let Some(digest) = digest else {
         return Err(StageError::broken_world(format!(
             "the base image {pulled} of stack {} does not exist: correct runtime.image of the stack or the mirror",
             stack.name

@@ -7,7 +7,7 @@ use axum::response::IntoResponse;
 use crate::web::auth::{Reader, Writer};
 use crate::web::error::{Error, Result};
 use crate::web::orders::{self, Cancelled};
-use crate::web::params::{BuildQuery, Params, build_id};
+use crate::web::params::{BuildQuery, Params, RebuildQuery, build_id};
 use crate::web::state::AppState;
 use crate::web::{live, look};
 use crate::wire::{BuildDetail, BuildList, Done};
@@ -42,9 +42,11 @@ pub(super) async fn rebuild(
     State(state): State<AppState>,
     writer: Writer,
     Path(id): Path<String>,
+    Params(query): Params<RebuildQuery>,
 ) -> Result<Json<Done>> {
     let id = build_id(&id)?;
-    let made = orders::rebuild(&state, id, &writer.name).await?;
+    let pins = query.pins()?;
+    let made = orders::rebuild(&state, id, &writer.name, pins.as_ref()).await?;
     Ok(Json(Done {
         message: format!("build {made} builds the commit of build {id} again"),
         build: Some(made),

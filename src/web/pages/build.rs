@@ -94,7 +94,7 @@ pub(super) async fn show(
 }
 
 pub(super) async fn rebuild(State(state): State<AppState>, writer: Writer, Path(id): Path<String>) -> Result<Redirect> {
-    let made = orders::rebuild(&state, build_id(&id)?, &writer.name).await?;
+    let made = orders::rebuild(&state, build_id(&id)?, &writer.name, None).await?;
     Ok(Redirect::to(&format!("/builds/{made}")))
 }
 

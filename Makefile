@@ -44,6 +44,11 @@ bench: programs ## Measure; prints a table: name, value, goal, ok or short.
 images: programs ## Make the base images of the test world and keep them.
 	@$(WORLD) images
 
+.PHONY: stacks
+stacks: programs-and-tests ## Run an image of every shipped stack, on base images of all JDKs and Tomcats.
+	@$(WORLD) images --all >/dev/null
+	@$(WORLD) run -- $(CARGO) test --locked --test integration -- stacks:: --ignored --nocapture
+
 .PHONY: sqlx
 sqlx: world ## Ask a real Postgres about all queries anew; after a change of a query or a migration.
 	@$(WORLD) run -- .ci/sqlx write

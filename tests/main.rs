@@ -25,5 +25,6 @@ mod resilience;
 mod road;
 mod runs;
 mod secrets;
+mod stacks;
 mod web;
 mod webhook;

@@ -27,7 +27,7 @@ impl Running<'_> {
 }
 
 /// Everything that must be true of a started container, whatever its stack. `page` is one that takes its time.
-async fn runs_well(house: &House, reference: &str, page: &str, logged: &str) {
+pub async fn runs_well(house: &House, reference: &str, page: &str, logged: &str) {
     house.is_clean().await;
     let running = Running {
         house,

@@ -52,7 +52,11 @@ enum Verb {
         dir: PathBuf,
     },
     /// Only make the base images.
-    Images,
+    Images {
+        /// Also those of the stacks that no sample application uses.
+        #[arg(long)]
+        all: bool,
+    },
 }
 
 #[derive(Debug, clap::Args)]
@@ -88,11 +92,11 @@ async fn act(verb: Verb) -> Result<ExitCode> {
             println!("git token\t{}", gitlab.git_token());
             gitlab.wait().await;
         }
-        Verb::Images => {
+        Verb::Images { all } => {
             ensure_packages().await?;
             let dir = tempfile::tempdir()?;
             let engine = Engine::ensure(dir.path()).await?;
-            let made = Images::ensure(&engine, &Images::default_cache()).await;
+            let made = Images::ensure(&engine, &Images::default_cache(), all).await;
             engine.stop().await?;
             for (name, digest) in made?.digests {
                 println!("{name}\t{digest}");

@@ -158,7 +158,7 @@ impl World {
     async fn start(dir: &Path) -> Result<Self> {
         std::fs::create_dir_all(dir).with_context(|| format!("cannot make {}", dir.display()))?;
         let engine = Engine::ensure(&dir.join("engine")).await?;
-        let images = Images::ensure(&engine, &Images::default_cache()).await?;
+        let images = Images::ensure(&engine, &Images::default_cache(), false).await?;
         let storage = dir.join("registry/storage");
         images.seed(&storage)?;
         let login = Some(("seaworthy".to_owned(), random_word()?));

@@ -95,6 +95,8 @@ async fn ensure_base(engine: &Engine, base: &Base, cache: &Path) -> Result<()> {
         .args(["--quiet", "--mode=root", "--variant=apt", "--format=tar"])
         .arg(format!("--include={}", base.packages.join(",")))
         .args(["--aptopt=Acquire::Languages \"none\"", "--dpkgopt=force-unsafe-io"])
+        // A suite without security updates is that of a snapshot, whose lists are older than they say.
+        .arg("--aptopt=Acquire::Check-Valid-Until \"false\"")
         .args(base.exclude.iter().map(|path| format!("--dpkgopt=path-exclude={path}")))
         .arg(format!("--essential-hook={}", base.before))
         .arg(format!("--customize-hook={}", base.after))

@@ -39,11 +39,12 @@ struct Kept {
 }
 
 impl Images {
-    /// Makes what is missing or whose recipe changed; a second call does nothing.
+    /// Makes what is missing or whose recipe changed; a second call does nothing. `all`: also the images that are made on
+    /// demand.
     ///
     /// # Errors
     /// If a package, a download or the engine fails.
-    pub async fn ensure(engine: &Engine, cache: &Path) -> Result<Self> {
+    pub async fn ensure(engine: &Engine, cache: &Path, all: bool) -> Result<Self> {
         std::fs::create_dir_all(cache).with_context(|| format!("cannot make {}", cache.display()))?;
         // Two worlds may start at once: the second waits, then finds everything made.
         let lock = std::fs::File::create(cache.join("lock"))?;
@@ -54,7 +55,8 @@ impl Images {
         let mut kept = read_kept(&cache.join("images.json"));
         let missing = |kept: &BTreeMap<String, Kept>| -> Vec<&recipe::Image> {
             let made = |image: &recipe::Image| kept.get(&image.name()).is_some_and(|kept| kept.recipe == image.hash);
-            recipe.images.iter().filter(|image| !made(image)).collect()
+            let wanted = recipe.images.iter().filter(|image| all || !image.on_demand);
+            wanted.filter(|image| !made(image)).collect()
         };
         if !missing(&kept).is_empty() {
             let options = RegistryOptions {

@@ -322,6 +322,8 @@ async fn a_build_is_listed_described_and_judged_by_its_libraries() {
         .expect("an answer");
     assert_eq!(beside.as_deref(), Some(&document[..]));
     assert_eq!(sha256, seaworthy::model::Digest::of(&document));
+    let described = seaworthy::dockerfile::describe(&image.dockerfile.labels).expect("labels of ours");
+    assert_eq!(described.sbom.as_ref(), Some(&sha256));
 
     // Asked the way people ask.
     let ask = async |with: &str| {

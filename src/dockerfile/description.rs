@@ -38,6 +38,8 @@ pub struct Description {
     pub findings: String,
     /// The waivers that held, separated by `; `; empty if there were none.
     pub waivers: String,
+    /// Digest of the bill of materials that lies beside the image. Nothing in images that were made before there was one.
+    pub sbom: Option<Digest>,
     /// The web application.
     pub war: WarOrigin,
     /// Was it started once before it was pushed?
@@ -129,7 +131,11 @@ impl fmt::Display for Description {
         for waiver in self.waivers.split("; ").filter(|waiver| !waiver.is_empty()) {
             line("", waiver.to_owned())?;
         }
+        line("boot check", if self.boot_check { "passed" } else { "none" }.to_owned())?;
         line("WAR", format!("{}  {}", self.war.path, self.war.sha256))?;
+        if let Some(sbom) = &self.sbom {
+            line("materials", sbom.to_string())?;
+        }
         line("base", format!("{}@{}", self.base.name, self.base.digest))?;
         line(
             "built",

@@ -11,7 +11,7 @@ use chrono::{DateTime, SecondsFormat, Utc};
 
 use super::description::{BaseImage, Description, MergeRequestOrigin, WarOrigin};
 use super::embed::{embed, extract};
-use crate::model::{BuildId, ProjectId, TestCounts};
+use crate::model::{BuildId, Digest, ProjectId, TestCounts};
 
 /// Why the labels of an image do not describe it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -76,6 +76,7 @@ const TESTS_RUN: &str = "dev.seaworthy.tests.run";
 const TESTS_FAILED: &str = "dev.seaworthy.tests.failed";
 const TESTS_ERRORS: &str = "dev.seaworthy.tests.errors";
 const TESTS_SKIPPED: &str = "dev.seaworthy.tests.skipped";
+const SBOM: &str = "dev.seaworthy.sbom";
 const FINDINGS: &str = "dev.seaworthy.findings";
 const WAIVERS: &str = "dev.seaworthy.waivers";
 const WAR_PATH: &str = "dev.seaworthy.war.path";
@@ -92,7 +93,7 @@ pub fn labels(description: &Description, inherited: &BTreeMap<String, String>) -
         .collect();
     let mr = &description.merge_request;
     let tests = description.tests;
-    let values: [(&str, String); 37] = [
+    let values: [(&str, String); 38] = [
         (SCHEMA, SCHEMA_VERSION.to_owned()),
         (TITLE, description.application.clone()),
         (VERSION, description.version.clone()),
@@ -127,6 +128,10 @@ pub fn labels(description: &Description, inherited: &BTreeMap<String, String>) -
         (TESTS_SKIPPED, tests.skipped.to_string()),
         (FINDINGS, description.findings.clone()),
         (WAIVERS, description.waivers.clone()),
+        (
+            SBOM,
+            description.sbom.as_ref().map(Digest::to_string).unwrap_or_default(),
+        ),
         (WAR_PATH, description.war.path.clone()),
         (WAR_SHA256, description.war.sha256.to_string()),
         (BOOT_CHECK, if description.boot_check { "on" } else { "off" }.to_owned()),
@@ -185,6 +190,10 @@ pub fn describe(labels: &BTreeMap<String, String>) -> Result<Description, Descri
         // Younger than the others: an older image has none.
         findings: labels.get(FINDINGS).cloned().unwrap_or_default(),
         waivers: labels.get(WAIVERS).cloned().unwrap_or_default(),
+        sbom: match labels.get(SBOM).map(String::as_str) {
+            None | Some("") => None,
+            Some(_) => Some(parse(labels, SBOM)?),
+        },
         war: WarOrigin {
             path: text(labels, WAR_PATH)?,
             sha256: parse(labels, WAR_SHA256)?,

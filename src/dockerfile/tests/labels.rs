@@ -51,8 +51,10 @@ fn an_image_from_before_the_check_is_still_understood() {
     let mut made = labels(&example("FROM x\n"), &BTreeMap::new());
     made.remove("dev.seaworthy.findings");
     made.remove("dev.seaworthy.waivers");
+    made.remove("dev.seaworthy.sbom");
     let described = describe(&made).expect("a description");
     assert_eq!((described.findings.as_str(), described.waivers.as_str()), ("", ""));
+    assert_eq!(described.sbom, None);
     assert!(!described.to_string().contains("WAR check"));
     assert!(example("FROM x\n").to_string().contains("2 warnings, 1 waived"));
 }
@@ -105,7 +107,7 @@ fn a_description_is_a_dozen_lines_that_cannot_move_the_cursor() {
     let mut description = example("FROM x\nUSER 1\n");
     description.merge_request.title = "Add \u{1b}[2J coupons".to_owned();
     let text = description.to_string();
-    assert_eq!(text.lines().count(), 15, "{text}");
+    assert_eq!(text.lines().count(), 17, "{text}");
     assert!(!text.contains('\u{1b}'), "{text:?}");
     for part in [
         "shop/web/basket!7",
@@ -150,6 +152,7 @@ fn example(dockerfile: &str) -> Description {
             errors: 0,
             skipped: 1,
         },
+        sbom: Some(Digest::of(b"materials")),
         findings: "2 warnings, 1 waived".to_owned(),
         waivers: "snapshot WEB-INF/lib/**: waived until 2026-12-31 by Ada: ticket 7".to_owned(),
         war: WarOrigin {

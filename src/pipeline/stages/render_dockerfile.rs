@@ -157,6 +157,7 @@ fn describe(
         tests: packed.tests.counts,
         findings: checked.report.summary(),
         waivers: checked.report.waivers().join("; "),
+        sbom: Some(Digest::of(&packed.sbom.document())),
         war: WarOrigin {
             path: packed.war.path.clone(),
             sha256: packed.war.sha256.clone(),

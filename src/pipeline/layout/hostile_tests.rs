@@ -1,6 +1,7 @@
 //! WARs that are made to hurt, and one that is merely very large: what all steps that look into a WAR need of time and memory.
 //!
-//! The steps are those of the road: looking into it after packing, the check, the survey, and the build context.
+//! The steps are those of the road: looking into it after packing, its libraries, its classes, the check, the survey, and
+//! the build context.
 
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -17,6 +18,7 @@ use super::Layout;
 use crate::definition::Checks;
 use crate::maven::{WarError, WarLimits, war};
 use crate::model::ServletApi;
+use crate::sbom::{self, SbomError};
 use crate::standards::{self, CheckError, Subject};
 
 /// The most that the worker may hold.
@@ -26,7 +28,24 @@ const PATH: &str = "SEAWORTHY_TEST_LARGE_WAR";
 
 /// Names of the rules that the steps find broken, up to the first step that ends the build.
 async fn judged(file: &Path) -> Vec<String> {
-    match war::inspect(file, "target/a.war", WarLimits::default()) {
+    let scratch = file.parent().expect("a directory");
+    // Both at once, as on the road: memory is spent together.
+    let (inspected, inventory) = std::thread::scope(|scope| {
+        let inventory = scope.spawn(|| sbom::read(file, scratch, sbom::Limits::default()));
+        let inspected = war::inspect(file, "target/a.war", WarLimits::default());
+        (inspected, inventory.join().expect("it ends"))
+    });
+    let inspected = match inspected {
+        Ok(inspected) => inspected,
+        Err(WarError::Project(finding)) => return vec![finding.rule],
+        Err(error @ WarError::Io { .. }) => panic!("{error}"),
+    };
+    match inventory {
+        Ok(_) => {}
+        Err(SbomError::Broken(_)) => return vec!["war-broken".to_owned()],
+        Err(error) => panic!("{error}"),
+    }
+    match war::bytecode(&inspected, WarLimits::default()) {
         Ok(_) => {}
         Err(WarError::Project(finding)) => return vec![finding.rule],
         Err(error @ WarError::Io { .. }) => panic!("{error}"),
@@ -40,7 +59,6 @@ async fn judged(file: &Path) -> Vec<String> {
         log_directory: "/var/log/tomcat",
         limits: WarLimits::default(),
     };
-    let scratch = file.parent().expect("a directory");
     let today = chrono::NaiveDate::from_ymd_opt(2026, 1, 1).expect("a day");
     let check = match standards::check(&subject, &Checks::default(), today, scratch) {
         Ok(check) => check,

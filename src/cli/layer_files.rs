@@ -145,6 +145,8 @@ mod tests {
             header.set_size(content.len() as u64);
             header.set_mode(*mode);
             header.set_mtime(*time);
+            header.set_uid(0);
+            header.set_gid(0);
             tar.append_data(&mut header, path, content.as_bytes())
                 .expect("in memory");
         }

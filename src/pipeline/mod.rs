@@ -40,7 +40,8 @@ pub async fn run(run: &Run) -> Result<Product, StageError> {
         .stage(Stage::Dockerfile, render_dockerfile(run, &source, &packed, &checked))
         .await?;
     let built = run.stage(Stage::Image, build_image(run, &checked, &dockerfile)).await?;
-    run.stage(Stage::Boot, boot_check(run, &built, &checked)).await?;
+    run.stage(Stage::Boot, boot_check(run, &built, &packed, &checked))
+        .await?;
     let pushed = run
         .stage(Stage::Push, push_image(run, &built, &dockerfile, &packed.sbom))
         .await?;

@@ -29,6 +29,8 @@ pub(in crate::pipeline) struct Packed {
     pub sbom: Sbom,
     /// What the tests said.
     pub tests: TestReport,
+    /// The build's network, which stays until its end.
+    pub network: String,
     /// File names of the jars that the project's modules made.
     pub siblings: BTreeSet<String>,
 }
@@ -62,6 +64,7 @@ pub(in crate::pipeline) async fn package(run: &Run, tested: Tested) -> Result<Pa
     run.note(format!("{} ({:.1} MB)", war.path, war.size as f64 / 1e6));
     maven.end_services().await?;
     let sbom = inventory.end(run, &war).await?;
+    let network = maven.container.network().to_owned();
     // Removing the container takes a third of a second and nobody waits for it.
     drop(maven);
     let name = |path: &String| path.rsplit('/').next().unwrap_or(path).to_owned();
@@ -71,6 +74,7 @@ pub(in crate::pipeline) async fn package(run: &Run, tested: Tested) -> Result<Pa
         choices: plan.choices,
         sbom,
         tests: report,
+        network,
         siblings: found.jars.iter().map(name).collect(),
     })
 }

@@ -16,6 +16,7 @@ mod parts;
 mod plan;
 mod services;
 mod stages;
+mod watched;
 mod workspace;
 
 pub use context::Run;

@@ -1,18 +1,19 @@
 //! What tests and boot check may talk to: the pipeline's services, each in a container beside theirs.
 
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
+use super::watched::Watched;
 use super::{Run, StageError};
 use crate::clients::engine::{Program, ProgramSpec};
 use crate::definition::Service;
 use crate::model::Finding;
-use crate::tomcat::Console;
 
 /// Pause between two looks at a service that is not ready yet.
 const PAUSE: Duration = Duration::from_millis(200);
+/// Lines of its log that a finding shows.
+const SHOWN: usize = 20;
 /// Processes and threads of one service.
 const PIDS: u32 = 512;
 
@@ -23,10 +24,10 @@ pub(super) async fn start(run: &Run, network: &str) -> Result<Vec<Program>, Stag
     for service in &run.pipeline.services {
         started.push((service, begin(run, service, network).await?));
     }
-    for (service, (program, console)) in &started {
-        ready(run, service, program, console).await?;
+    for (service, watched) in &started {
+        ready(run, service, watched).await?;
     }
-    Ok(started.into_iter().map(|(_, (program, _))| program).collect())
+    Ok(started.into_iter().map(|(_, watched)| watched.program).collect())
 }
 
 /// Removes them, for the next ones to begin anew.
@@ -37,7 +38,7 @@ pub(super) async fn end(services: Vec<Program>) -> Result<(), StageError> {
     Ok(())
 }
 
-async fn begin(run: &Run, service: &Service, network: &str) -> Result<(Program, Arc<Mutex<Console>>), StageError> {
+async fn begin(run: &Run, service: &Service, network: &str) -> Result<Watched, StageError> {
     let parts = &run.parts;
     let image = service.image.mirrored(&parts.config.base_images.mirrors);
     run.say(&format!(
@@ -61,33 +62,13 @@ async fn begin(run: &Run, service: &Service, network: &str) -> Result<(Program, 
         locked: None,
         health_interval: PAUSE,
     };
-    let console = Arc::new(Mutex::new(Console::default()));
-    let (seen, mut tell, name) = (Arc::clone(&console), run.teller(), service.name.clone());
-    let mut room = run.pipeline.limits.log;
-    let on_line = move |line: crate::clients::engine::Line| {
-        seen.lock().unwrap_or_else(PoisonError::into_inner).line(&line.text);
-        let size = line.text.len() as u64 + 1;
-        match room.checked_sub(size) {
-            Some(left) => {
-                room = left;
-                tell(format!("[{name}] {}", line.text));
-            }
-            None if room > 0 => {
-                room = 0;
-                tell(format!(
-                    "[{name}] prints more than the limit of the log: the rest is dropped"
-                ));
-            }
-            None => {}
-        }
-    };
-    let program = parts.engine.start_program(&spec, &run.owner(), on_line).await?;
-    Ok((program, console))
+    Watched::start(run, &spec, &format!("[{}] ", service.name)).await
 }
 
-async fn ready(run: &Run, service: &Service, program: &Program, console: &Mutex<Console>) -> Result<(), StageError> {
+async fn ready(run: &Run, service: &Service, watched: &Watched) -> Result<(), StageError> {
     let begun = Instant::now();
-    let tail = || console.lock().unwrap_or_else(PoisonError::into_inner).tail(20);
+    // Without any health check, running is all that is known.
+    let has_health = !service.health.is_empty() || has_health(run, service).await?;
     let finding = |what: String| {
         Finding::new(
             "service-failed",
@@ -97,10 +78,10 @@ async fn ready(run: &Run, service: &Service, program: &Program, console: &Mutex<
                 run.pipeline.name
             ),
         )
-        .with_detail(tail())
+        .with_detail(watched.console(|console| console.tail(SHOWN)))
     };
     loop {
-        let state = program.state().await?;
+        let state = watched.program.state().await?;
         if !state.running {
             let why = match state.out_of_memory {
                 true => format!("was killed at its limit of {} MiB of memory", service.memory >> 20),
@@ -109,9 +90,8 @@ async fn ready(run: &Run, service: &Service, program: &Program, console: &Mutex<
             return Err(finding(why).into());
         }
         let usable = match service.health.is_empty() {
-            false => program.ask(&service.health).await? == 0,
-            // Without any health check, running is all that is known.
-            true => state.healthy.unwrap_or(!has_health(run, service).await?),
+            false => watched.program.ask(&service.health).await? == 0,
+            true => state.healthy.unwrap_or(!has_health),
         };
         if usable {
             run.say(&format!(

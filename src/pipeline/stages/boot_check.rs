@@ -3,15 +3,15 @@
 //! Without any capability, with a read-only file system and the stack's memory. It must open its port, deploy without a
 //! failed listener or servlet, answer its health check, and end by itself on SIGTERM.
 
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
-use crate::clients::engine::{Line, Locked, Program, ProgramSpec, ProgramState};
+use crate::clients::engine::{Locked, ProgramSpec, ProgramState};
 use crate::definition::Stack;
 use crate::model::{BuiltImage, Finding};
 use crate::pipeline::stages::{Checked, Packed};
+use crate::pipeline::watched::Watched;
 use crate::pipeline::{Run, StageError, services};
 use crate::tomcat::Console;
 
@@ -49,7 +49,8 @@ pub(in crate::pipeline) async fn boot_check(
     }
     // The one of the tests, whose services are gone: an engine has some thirty networks to give.
     let network = packed.network.clone();
-    let services = services::start(run, &network).await?;
+    // They go with the build's other containers.
+    services::start(run, &network).await?;
     let begun = Instant::now();
     let application = start(run, built, &checked.stack, network).await?;
     application.comes_up(begun).await?;
@@ -58,7 +59,6 @@ pub(in crate::pipeline) async fn boot_check(
     let stopped = application.stops().await?;
     run.say(&format!("It stopped {:.1} s after SIGTERM", stopped.as_secs_f64()));
     run.note(format!("up in {:.1} s", up.as_secs_f64()));
-    drop(services);
     Ok(())
 }
 
@@ -66,8 +66,7 @@ pub(in crate::pipeline) async fn boot_check(
 struct Application<'r> {
     run: &'r Run,
     stack: &'r Stack,
-    program: Program,
-    console: Arc<Mutex<Console>>,
+    watched: Watched,
 }
 
 async fn start<'r>(
@@ -98,31 +97,8 @@ async fn start<'r>(
         boot.memory >> 20,
         run.pipeline.context_path.inside(&boot.path)
     ));
-    let console = Arc::new(Mutex::new(Console::default()));
-    let (seen, mut tell) = (Arc::clone(&console), run.teller());
-    let mut room = run.pipeline.limits.log;
-    let on_line = move |line: Line| {
-        seen.lock().unwrap_or_else(PoisonError::into_inner).line(&line.text);
-        let size = line.text.len() as u64 + 1;
-        match room.checked_sub(size) {
-            Some(left) => {
-                room = left;
-                tell(line.text);
-            }
-            None if room > 0 => {
-                room = 0;
-                tell("The application prints more than the limit of the log: the rest is dropped".to_owned());
-            }
-            None => {}
-        }
-    };
-    let program = run.parts.engine.start_program(&spec, &run.owner(), on_line).await?;
-    Ok(Application {
-        run,
-        stack,
-        program,
-        console,
-    })
+    let watched = Watched::start(run, &spec, "").await?;
+    Ok(Application { run, stack, watched })
 }
 
 impl Application<'_> {
@@ -130,9 +106,10 @@ impl Application<'_> {
     async fn comes_up(&self, begun: Instant) -> Result<(), StageError> {
         let boot = &self.run.pipeline.boot;
         loop {
-            let state = self.program.state().await?;
-            if let Some(told) =
-                self.console(|console| console.failure().map(|trouble| (trouble.told(), trouble.lines.clone())))
+            let state = self.watched.program.state().await?;
+            if let Some(told) = self
+                .watched
+                .console(|console| console.failure().map(|trouble| (trouble.told(), trouble.lines.clone())))
             {
                 // What is printed after it helps as well.
                 sleep(PAUSE).await;
@@ -142,7 +119,7 @@ impl Application<'_> {
                 return Err(self.ended(&state).into());
             }
             // The port opens when all is deployed: whoever answers then is whole.
-            if state.healthy == Some(true) && self.console(Console::started) {
+            if state.healthy == Some(true) && self.watched.console(Console::started) {
                 return Ok(());
             }
             if begun.elapsed() > boot.time {
@@ -159,9 +136,9 @@ impl Application<'_> {
         // A dump shows what holds a JVM up; once it is killed nobody can ask it any more.
         let ask = async {
             sleep(grace.saturating_sub(DUMP)).await;
-            self.program.signal("SIGQUIT").await
+            self.watched.program.signal("SIGQUIT").await
         };
-        let stop = self.program.stop(grace);
+        let stop = self.watched.program.stop(grace);
         let mut ask = std::pin::pin!(ask);
         let mut stop = std::pin::pin!(stop);
         let mut asked = false;
@@ -172,7 +149,7 @@ impl Application<'_> {
             }
         }
         let took = begun.elapsed();
-        let state = self.program.state().await?;
+        let state = self.watched.program.state().await?;
         match state.exit_code {
             // By itself, or by the signal's default.
             0 | 143 => Ok(took),
@@ -217,10 +194,12 @@ impl Application<'_> {
 
     fn ended(&self, state: &ProgramState) -> Finding {
         let memory = self.run.pipeline.boot.memory >> 20;
-        let told = self.console(|console| console.out_of_memory().map(str::to_owned));
+        let told = self
+            .watched
+            .console(|console| console.out_of_memory().map(str::to_owned));
         match told {
             // The kernel may have ended it only while it wrote its heap down.
-            Some(line) => self.spent(&line).with_detail(self.console(|console| console.tail(SHOWN))),
+            Some(line) => self.spent(&line).with_detail(self.watched.console(|console| console.tail(SHOWN))),
             None if state.out_of_memory => self.finding(
                 "boot-memory",
                 format!("The application was killed for memory: it may have {memory} MiB, and took more outside of the heap"),
@@ -250,7 +229,7 @@ impl Application<'_> {
             self.stack.runtime.ports.first().copied().unwrap_or(8080),
         );
         let path = self.run.pipeline.context_path.inside(&boot.path);
-        if self.console(Console::started) {
+        if self.watched.console(Console::started) {
             let said = state.health_output.trim().to_owned();
             return Ok(self.finding(
                 "boot-unhealthy",
@@ -261,8 +240,8 @@ impl Application<'_> {
                 "Any answer below 500 will do. Another path can be asked: boot.path in the pipeline.",
             ));
         }
-        let before = self.console(|console| console.tail(SHOWN));
-        self.program.signal("SIGQUIT").await?;
+        let before = self.watched.console(|console| console.tail(SHOWN));
+        self.watched.program.signal("SIGQUIT").await?;
         sleep(DUMP).await;
         let title = format!(
             "The application did not open port {port} within {seconds} s{}",
@@ -277,17 +256,14 @@ impl Application<'_> {
     }
 
     fn finding(&self, rule: &str, title: String, help: &str) -> Finding {
-        Finding::new(rule, title, help).with_detail(self.console(|console| console.tail(SHOWN)))
+        Finding::new(rule, title, help).with_detail(self.watched.console(|console| console.tail(SHOWN)))
     }
 
     /// Where the application's code is at work, after a thread dump.
     fn busy(&self, before: &str) -> String {
-        self.console(|console| console.busy_in().map(|frame| format!("{before}{frame}")))
+        self.watched
+            .console(|console| console.busy_in().map(|frame| format!("{before}{frame}")))
             .unwrap_or_default()
-    }
-
-    fn console<T>(&self, look: impl FnOnce(&Console) -> T) -> T {
-        look(&self.console.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 

@@ -136,13 +136,7 @@ impl<'f, 't> Reader<'f, 't> {
         self.known.push(key.to_owned());
         let value = self.table.get(key)?;
         match value.get_ref() {
-            DeValue::Table(table) => Some(Reader {
-                file: self.file,
-                table,
-                name: self.full(key),
-                span: value.span(),
-                known: Vec::new(),
-            }),
+            DeValue::Table(table) => Some(self.inner(key, table, value.span())),
             other => {
                 self.file.report(
                     Some(value.span()),
@@ -150,6 +144,17 @@ impl<'f, 't> Reader<'f, 't> {
                 );
                 None
             }
+        }
+    }
+
+    /// A table inside this one.
+    fn inner(&self, key: &str, table: &'f DeTable<'t>, span: Range<usize>) -> Reader<'f, 't> {
+        Reader {
+            file: self.file,
+            table,
+            name: self.full(key),
+            span,
+            known: Vec::new(),
         }
     }
 
@@ -172,13 +177,7 @@ impl<'f, 't> Reader<'f, 't> {
             return Vec::new();
         };
         let tables = values.iter().filter_map(|value| match value.get_ref() {
-            DeValue::Table(table) => Some(Reader {
-                file: self.file,
-                table,
-                name: self.full(key),
-                span: value.span(),
-                known: Vec::new(),
-            }),
+            DeValue::Table(table) => Some(self.inner(key, table, value.span())),
             _ => {
                 wrong(value);
                 None

@@ -108,13 +108,7 @@ async fn hadolint_has_nothing_to_say_of_any_stack() {
                 application: application.to_owned(),
                 base,
                 base_says: BaseSays::default(),
-                layers: vec![
-                    Layer::Libraries,
-                    Layer::OwnLibraries,
-                    Layer::Pages,
-                    Layer::Resources,
-                    Layer::Classes,
-                ],
+                layers: Layer::ALL.to_vec(),
                 webapp: "shop#admin".to_owned(),
                 health_path: "/shop/admin/health?deep=1".to_owned(),
             };

@@ -304,13 +304,7 @@ fn dockerfile(name: &str, pipeline: &Pipeline, stack: &Stack, templates: &Templa
         base_says: BaseSays::default(),
         webapp: pipeline.context_path.directory(),
         health_path: pipeline.context_path.inside(&pipeline.boot.path),
-        layers: vec![
-            Layer::Libraries,
-            Layer::OwnLibraries,
-            Layer::Pages,
-            Layer::Resources,
-            Layer::Classes,
-        ],
+        layers: Layer::ALL.to_vec(),
     };
     let text = render(templates, stack, &input)?.text;
     Ok(if pinned {

@@ -19,6 +19,15 @@ pub enum Layer {
 }
 
 impl Layer {
+    /// All of them, in their order.
+    pub const ALL: [Self; 5] = [
+        Self::Libraries,
+        Self::OwnLibraries,
+        Self::Pages,
+        Self::Resources,
+        Self::Classes,
+    ];
+
     /// Its name in the build context.
     pub fn as_str(self) -> &'static str {
         match self {

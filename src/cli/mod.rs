@@ -7,6 +7,7 @@ pub mod builds;
 pub mod check;
 pub mod client;
 pub mod connect;
+pub mod copy;
 pub mod deliveries;
 pub mod describe;
 pub mod findings;

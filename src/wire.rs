@@ -3,6 +3,8 @@
 //! Field names are part of the interface. New fields may come, none changes its meaning or goes. Times are RFC 3339 in
 //! UTC; durations are milliseconds.
 
+mod promotion;
+
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -11,6 +13,8 @@ use crate::model::{
     BuildId, BuildState, Choice, DeliveryId, Digest, Finding, ProjectId, ProjectPath, Sha, Stage, StageState,
     TestReport, Trigger, WarCheck,
 };
+
+pub use promotion::*;
 
 /// Every answer that is not 2xx.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

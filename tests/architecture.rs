@@ -24,6 +24,7 @@ const TABLE: &[(&str, &[&str])] = &[
     ("project", &["model", "definition", "maven"]),
     ("standards", &["model", "definition", "maven"]),
     ("store", &["model"]),
+    ("gates", &["model", "definition", "store"]),
     ("advisories", &["model", "maven", "store"]),
     ("wake", &["model", "store"]),
     ("build_log", &["model", "config", "store", "wake"]),
@@ -53,6 +54,7 @@ const TABLE: &[(&str, &[&str])] = &[
             "maven",
             "definition",
             "store",
+            "gates",
             "wake",
             "build_log",
             "webhook",
@@ -78,6 +80,10 @@ const TABLE: &[(&str, &[&str])] = &[
         ],
     ),
     (
+        "promotion",
+        &["model", "definition", "store", "gates", "wake", "clients"],
+    ),
+    (
         "queue",
         &[
             "model",
@@ -92,6 +98,7 @@ const TABLE: &[(&str, &[&str])] = &[
             "intake",
             "notify",
             "pipeline",
+            "promotion",
         ],
     ),
     (

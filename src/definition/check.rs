@@ -9,7 +9,7 @@ use super::ban::Ban;
 use super::files::Text;
 use super::load::Placed;
 use super::reader::{File, advice};
-use super::{Boot, Checks, Definitions, Glob, Limits, Pipeline, Problem, Service, Stack, Tests};
+use super::{Boot, Checks, Definitions, Environments, Glob, Limits, Pipeline, Problem, Service, Stack, Tests};
 use crate::model::{ContextPath, Level};
 
 /// Limits of which each may be missing.
@@ -138,6 +138,7 @@ pub(super) fn resolve(
     Definitions {
         stacks,
         pipelines,
+        environments: Environments::default(),
         directory,
     }
 }

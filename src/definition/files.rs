@@ -27,6 +27,8 @@ pub(super) struct Found {
     pub(super) pipelines: Vec<Text>,
     /// `bans.toml`, which is no pipeline.
     pub(super) bans: Option<Text>,
+    /// `environments.toml`, which is none either.
+    pub(super) environments: Option<Text>,
     pub(super) problems: Vec<Problem>,
 }
 
@@ -46,12 +48,17 @@ impl Found {
                 found
             }
         };
-        if let Some(at) = found.pipelines.iter().position(|text| text.name == "bans") {
-            found.bans = Some(found.pipelines.remove(at));
-        }
+        found.bans = found.take("bans");
+        found.environments = found.take("environments");
         found.stacks.sort_by(|a, b| a.name.cmp(&b.name));
         found.pipelines.sort_by(|a, b| a.name.cmp(&b.name));
         found
+    }
+
+    /// A file whose name says that it is no pipeline.
+    fn take(&mut self, name: &str) -> Option<Text> {
+        let at = self.pipelines.iter().position(|text| text.name == name)?;
+        Some(self.pipelines.remove(at))
     }
 
     fn shipped() -> Self {

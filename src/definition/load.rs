@@ -16,8 +16,8 @@ use super::files::{Found, Text};
 use super::reader::{File, Reader, advice};
 use super::value::{Checked, Value, boolean, integer, line, list, number, one_of, parsed, placed, some, wrong};
 use super::{
-    Builder, DefinitionErrors, Definitions, Glob, ImageName, Limits, Problem, Runtime, Stack, Tests, inherit,
-    parse_bytes, parse_duration,
+    Builder, DefinitionErrors, Definitions, Environments, Glob, ImageName, Limits, Problem, Runtime, Stack, Tests,
+    inherit, parse_bytes, parse_duration,
 };
 use crate::model::{ContextPath, ServletApi, ServletVersion};
 
@@ -48,6 +48,7 @@ impl Definitions {
             problems.extend(file.into_problems());
             bans
         });
+        let environments = Environments::read(found.environments.as_ref(), &mut problems);
         let mut definitions = resolve(
             found.directory,
             stacks,
@@ -56,6 +57,7 @@ impl Definitions {
             &found.pipelines,
             &mut problems,
         );
+        definitions.environments = environments;
         problems.extend(files.into_iter().flat_map(File::into_problems));
         for pipeline in definitions.pipelines.values_mut() {
             pipeline.bans.extend(house.clone().unwrap_or_default());

@@ -9,7 +9,9 @@ mod ban;
 mod boot;
 mod check;
 mod checks;
+mod environment;
 mod files;
+mod freeze;
 mod glob;
 mod inherit;
 mod load;
@@ -24,6 +26,8 @@ pub use crate::model::quantity::{parse_bytes, parse_duration};
 pub use ban::Ban;
 pub use boot::{Boot, Service};
 pub use checks::{Checks, Waiver};
+pub use environment::{Ceiling, DataCentre, Environment, Environments, FIRST, Gates, TagParts};
+pub use freeze::Frozen;
 pub use glob::{BadGlob, Glob, Specificity};
 pub use pipeline::Pipeline;
 pub use problem::{DefinitionErrors, Problem};
@@ -40,6 +44,7 @@ use crate::model::ProjectPath;
 pub struct Definitions {
     stacks: BTreeMap<String, Arc<Stack>>,
     pipelines: BTreeMap<String, Pipeline>,
+    environments: Environments,
     /// Where the files are, for messages: `pipelines` when the ones in the binary are used.
     directory: String,
 }
@@ -74,6 +79,11 @@ impl Definitions {
     /// All stacks by name.
     pub fn stacks(&self) -> impl Iterator<Item = &Stack> {
         self.stacks.values().map(Arc::as_ref)
+    }
+
+    /// Where images go.
+    pub fn environments(&self) -> &Environments {
+        &self.environments
     }
 
     /// What to tell the person whose project matches no pipeline: file, key and the line as it has to become.

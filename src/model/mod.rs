@@ -1,6 +1,8 @@
 //! The nouns of the product. No IO, no async, no clock: everything here can be made in a test by hand.
 
+mod actor;
 mod advisory;
+pub mod audit;
 mod build;
 mod choice;
 mod component;
@@ -10,15 +12,19 @@ mod ids;
 mod image;
 mod layer;
 mod merge_request;
+mod permission;
 mod pins;
+pub mod promotion;
 pub mod quantity;
 mod reference;
+mod role;
 pub mod rule;
 mod stage;
 mod test_report;
 mod war;
 mod war_check;
 
+pub use actor::{Actor, ActorKind};
 pub use advisory::{Advisory, Affected, Event, Level, advisory_name};
 pub use build::{Build, BuildState, Trigger};
 pub use choice::Choice;
@@ -29,8 +35,11 @@ pub use ids::{BuildId, DeliveryId, Digest, Fence, Invalid, ProjectId, ProjectPat
 pub use image::{BuiltImage, Dockerfile, PushedImage};
 pub use layer::{Layer, is_snapshot};
 pub use merge_request::{Commit, MergeRequest, Person};
+pub use permission::{Permission, Scope};
 pub use pins::Pins;
+pub use promotion::{Category, Gate, GateKind, PromotionId, PromotionKind, PromotionState};
 pub use reference::Reference;
+pub use role::Role;
 pub use rule::{Rule, Severity};
 pub use stage::{Stage, StageState};
 pub use test_report::{TestCounts, TestFailure, TestReport, TestSuite};

@@ -14,6 +14,7 @@ mod listing;
 mod login;
 mod referrer;
 mod session;
+mod trial;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};

@@ -27,6 +27,8 @@ pub(super) struct Found {
     pub(super) pipelines: Vec<Text>,
     /// `bans.toml`, which is no pipeline.
     pub(super) bans: Option<Text>,
+    /// `people.toml`, which is no pipeline either.
+    pub(super) people: Option<Text>,
     pub(super) problems: Vec<Problem>,
 }
 
@@ -46,12 +48,17 @@ impl Found {
                 found
             }
         };
-        if let Some(at) = found.pipelines.iter().position(|text| text.name == "bans") {
-            found.bans = Some(found.pipelines.remove(at));
-        }
+        found.bans = found.take("bans");
+        found.people = found.take("people");
         found.stacks.sort_by(|a, b| a.name.cmp(&b.name));
         found.pipelines.sort_by(|a, b| a.name.cmp(&b.name));
         found
+    }
+
+    /// A file whose name is reserved.
+    fn take(&mut self, name: &str) -> Option<Text> {
+        let at = self.pipelines.iter().position(|text| text.name == name)?;
+        Some(self.pipelines.remove(at))
     }
 
     fn shipped() -> Self {

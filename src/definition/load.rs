@@ -16,7 +16,7 @@ use super::files::{Found, Text};
 use super::reader::{File, Reader, advice};
 use super::value::{Checked, Value, boolean, integer, line, list, number, one_of, parsed, placed, some, wrong};
 use super::{
-    Builder, DefinitionErrors, Definitions, Glob, ImageName, Limits, Problem, Runtime, Stack, Tests, inherit,
+    Builder, DefinitionErrors, Definitions, Glob, ImageName, Limits, People, Problem, Runtime, Stack, Tests, inherit,
     parse_bytes, parse_duration,
 };
 use crate::model::{ContextPath, ServletApi, ServletVersion};
@@ -48,6 +48,8 @@ impl Definitions {
             problems.extend(file.into_problems());
             bans
         });
+        // Kept by the web, which loads them by itself; read here so that all files are checked at once.
+        let _ = People::read(found.people.as_ref(), &mut problems);
         let mut definitions = resolve(
             found.directory,
             stacks,

@@ -13,10 +13,12 @@ mod files;
 mod glob;
 mod inherit;
 mod load;
+mod people;
 mod pipeline;
 mod problem;
 mod reader;
 mod reference;
+mod rights;
 mod stack;
 mod value;
 
@@ -25,9 +27,11 @@ pub use ban::Ban;
 pub use boot::{Boot, Service};
 pub use checks::{Checks, Waiver};
 pub use glob::{BadGlob, Glob, Specificity};
+pub use people::{People, project_patterns};
 pub use pipeline::Pipeline;
 pub use problem::{DefinitionErrors, Problem};
 pub use reference::{ImageName, mirrored};
+pub use rights::Rights;
 pub use stack::{Builder, Limits, Runtime, Stack, Tests};
 
 use std::collections::BTreeMap;

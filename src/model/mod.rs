@@ -1,5 +1,6 @@
 //! The nouns of the product. No IO, no async, no clock: everything here can be made in a test by hand.
 
+mod actor;
 mod advisory;
 mod build;
 mod choice;
@@ -10,15 +11,18 @@ mod ids;
 mod image;
 mod layer;
 mod merge_request;
+mod permission;
 mod pins;
 pub mod quantity;
 mod reference;
+mod role;
 pub mod rule;
 mod stage;
 mod test_report;
 mod war;
 mod war_check;
 
+pub use actor::{Actor, ActorKind};
 pub use advisory::{Advisory, Affected, Event, Level, advisory_name};
 pub use build::{Build, BuildState, Trigger};
 pub use choice::Choice;
@@ -29,8 +33,10 @@ pub use ids::{BuildId, DeliveryId, Digest, Fence, Invalid, ProjectId, ProjectPat
 pub use image::{BuiltImage, Dockerfile, PushedImage};
 pub use layer::{Layer, is_snapshot};
 pub use merge_request::{Commit, MergeRequest, Person};
+pub use permission::{Permission, Scope};
 pub use pins::Pins;
 pub use reference::Reference;
+pub use role::Role;
 pub use rule::{Rule, Severity};
 pub use stage::{Stage, StageState};
 pub use test_report::{TestCounts, TestFailure, TestReport, TestSuite};

@@ -10,8 +10,10 @@ pub mod images;
 pub mod jobs;
 pub mod logs;
 pub mod notices;
+pub mod persons;
 pub mod pins;
 pub mod projects;
+pub mod sessions;
 pub mod stages;
 pub mod tokens;
 

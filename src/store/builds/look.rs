@@ -2,7 +2,7 @@
 
 use sqlx::PgExecutor;
 
-use crate::model::{BuildId, BuildState, Sha};
+use crate::model::{BuildId, BuildState, ProjectPath, Sha};
 use crate::store::{Result, decode};
 
 /// The part of a build that a stream looks at again and again.
@@ -55,4 +55,12 @@ pub async fn of_commit(db: impl PgExecutor<'_>, commit: &Sha, limit: i64) -> Res
     .fetch_all(db)
     .await?;
     Ok(ids.into_iter().map(BuildId).collect())
+}
+
+/// The project of a build.
+pub async fn project(db: impl PgExecutor<'_>, id: BuildId) -> Result<Option<ProjectPath>> {
+    let path = sqlx::query_scalar!("select project_path from build where id = $1", id.0)
+        .fetch_optional(db)
+        .await?;
+    path.map(|path| decode("build.project_path", &path)).transpose()
 }

@@ -1,7 +1,7 @@
 //! API, pages and live log over a running service.
 
 use futures_util::StreamExt as _;
-use seaworthy::model::{BuildId, BuildState};
+use seaworthy::model::{BuildId, BuildState, Role};
 use seaworthy::store::tokens;
 use serde_json::Value;
 use world::gitlab::{Event, OpenMr};
@@ -53,10 +53,10 @@ async fn follow(service: &Service, build: i64, last: i64, enough: usize) -> (Vec
 #[tokio::test]
 async fn a_build_is_shown_followed_and_ordered_about() {
     let house = House::build().await;
-    tokens::create(&house.pool, "writer", "swt_writer", true)
+    tokens::create(&house.pool, "writer", "swt_writer", Role::Platform)
         .await
         .expect("made");
-    tokens::create(&house.pool, "reader", "swt_reader", false)
+    tokens::create(&house.pool, "reader", "swt_reader", Role::Viewer)
         .await
         .expect("made");
     let service = house.serve("worker", &[]).await;
@@ -159,7 +159,7 @@ async fn a_build_is_shown_followed_and_ordered_about() {
 async fn reading_can_be_closed() {
     let mut house = House::build().await;
     house.set("server.public_read", "false");
-    tokens::create(&house.pool, "reader", "swt_reader", false)
+    tokens::create(&house.pool, "reader", "swt_reader", Role::Viewer)
         .await
         .expect("made");
     let service = house.serve("worker", &[]).await;
@@ -177,7 +177,7 @@ async fn reading_can_be_closed() {
 #[tokio::test]
 async fn a_fork_builds_nothing_until_somebody_says_so() {
     let house = House::build().await;
-    tokens::create(&house.pool, "writer", "swt_writer", true)
+    tokens::create(&house.pool, "writer", "swt_writer", Role::Platform)
         .await
         .expect("made");
     let service = house.serve("worker", &[]).await;

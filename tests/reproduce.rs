@@ -82,7 +82,7 @@ async fn an_image_is_what_it_says_and_a_replaced_layer_is_seen() {
     let second = house.serve("second", &[]).await;
     let token = "swt_auditor";
     assert!(
-        tokens::create(&house.pool, "auditor", token, true)
+        tokens::create(&house.pool, "auditor", token, seaworthy::model::Role::Developer)
             .await
             .expect("a token")
     );

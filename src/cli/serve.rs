@@ -15,6 +15,7 @@ use crate::clients::certificates::Certificates;
 use crate::clients::mailer::Mailer;
 use crate::clients::registry::Registry;
 use crate::config::Config;
+use crate::definition::People;
 use crate::notify::{MailTemplates, Notifier};
 use crate::pipeline::{Parts, Workspaces};
 use crate::queue::Workers;
@@ -54,7 +55,9 @@ pub async fn run(args: &Args, config: Config) -> anyhow::Result<ExitCode> {
     let listener = TcpListener::bind(config.server.listen)
         .await
         .with_context(|| format!("server.listen = {}: cannot listen there", config.server.listen))?;
-    let state = web::AppState::new(pool.clone(), Arc::clone(&config), Arc::clone(&hub), stop.clone());
+    let people = People::load(config.definitions.pipelines.as_deref())?;
+    let state =
+        web::AppState::new(pool.clone(), Arc::clone(&config), Arc::clone(&hub), stop.clone()).with_people(people);
     let router = if args.worker_only {
         web::health_router(state.clone())
     } else {

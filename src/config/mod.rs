@@ -13,6 +13,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use ipnet::IpNet;
 use secrecy::SecretString;
 
 pub use read::{ConfigError, ConfigErrors};
@@ -28,6 +29,7 @@ pub const DEFAULT_FILE: &str = include_str!("default.toml");
 )]
 pub struct Config {
     pub server: Server,
+    pub sign_in: SignIn,
     pub database: Database,
     pub storage: Storage,
     pub webhook: Webhook,
@@ -57,7 +59,22 @@ macro_rules! section {
 section!(Server {
     listen: SocketAddr,
     public_url: String,
-    public_read: bool
+    public_read: bool,
+    trusted_proxies: Vec<IpNet>,
+});
+section!(SignIn {
+    provider: Option<Provider>,
+    session_idle: Duration,
+    session_longest: Duration,
+});
+section!(Provider {
+    issuer: String,
+    client_id: String,
+    client_secret: SecretString,
+    scopes: Vec<String>,
+    user_claim: String,
+    groups_claim: Option<String>,
+    clock_skew: Duration,
 });
 section!(Database {
     url: SecretString,
@@ -202,6 +219,7 @@ impl Config {
     pub fn secrets(&self) -> Vec<&SecretString> {
         let accounts = [&self.registry.account, &self.base_images.account, &self.smtp.account];
         let mut all = vec![&self.database.url, &self.gitlab.token, &self.gitlab.git_token];
+        all.extend(self.sign_in.provider.as_ref().map(|provider| &provider.client_secret));
         all.extend(&self.webhook.secrets);
         all.extend(&self.webhook.signing_keys);
         let others = self.registries.accounts.values();

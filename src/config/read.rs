@@ -63,6 +63,12 @@ impl Reader {
                 }),
                 public_url: self.url("server.public_url", true),
                 public_read: self.boolean("server.public_read"),
+                trusted_proxies: self.networks("server.trusted_proxies"),
+            },
+            sign_in: SignIn {
+                provider: self.provider(),
+                session_idle: self.duration("sign_in.session_idle", second),
+                session_longest: self.duration("sign_in.session_longest", second),
             },
             database: Database {
                 url: self

@@ -1,14 +1,16 @@
 //! Values of the configuration, one by one: laid over each other, taken by key, each mistake kept.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use secrecy::SecretString;
+use ipnet::IpNet;
+use secrecy::{ExposeSecret as _, SecretString};
 use toml::{Table, Value};
 
 use super::read::ConfigError;
-use super::{Account, DEFAULT_FILE};
+use super::{Account, DEFAULT_FILE, Provider};
 use crate::model::quantity::{parse_bytes, parse_duration};
 
 /// The values so far, and what is wrong with them.
@@ -17,7 +19,8 @@ pub(super) struct Reader {
     pub errors: Vec<ConfigError>,
 }
 
-const SECRET_KEYS: [&str; 8] = [
+const SECRET_KEYS: [&str; 9] = [
+    "sign_in.client_secret",
     "database.url",
     "webhook.secrets",
     "webhook.signing_keys",
@@ -306,6 +309,60 @@ impl Reader {
                 None
             }
         }
+    }
+
+    /// Networks like `10.0.0.0/8`, or single addresses.
+    pub fn networks(&mut self, key: &str) -> Vec<IpNet> {
+        let mut networks = Vec::new();
+        for text in self.list(key) {
+            let network = text.parse().ok();
+            match network.or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from)) {
+                Some(network) => networks.push(network),
+                None => self.wrong(
+                    key,
+                    format!("{text:?}"),
+                    "must be an address or a network like \"10.0.0.0/8\"",
+                ),
+            }
+        }
+        networks
+    }
+
+    /// The OpenID provider; none if no address is set.
+    pub fn provider(&mut self) -> Option<Provider> {
+        let issuer = self.take("sign_in.issuer", |value| {
+            value
+                .as_str()
+                .map(str::to_owned)
+                .ok_or("must be a text in quotes".to_owned())
+        });
+        // Checked as an address; kept as it was written, because the provider's own writing is compared with it.
+        self.url("sign_in.issuer", false);
+        let provider = Provider {
+            client_id: self.text("sign_in.client_id"),
+            client_secret: self.secret("sign_in.client_secret"),
+            scopes: self.list("sign_in.scopes"),
+            user_claim: self.required("sign_in.user_claim", "preferred_username"),
+            groups_claim: Some(self.text("sign_in.groups_claim")).filter(|claim| !claim.is_empty()),
+            clock_skew: self.duration("sign_in.clock_skew", Duration::ZERO),
+            issuer,
+        };
+        let missing = [
+            ("sign_in.client_id", provider.client_id.is_empty()),
+            (
+                "sign_in.client_secret",
+                provider.client_secret.expose_secret().is_empty(),
+            ),
+        ];
+        let set = !provider.issuer.is_empty();
+        for (key, _) in missing.into_iter().filter(|(_, is)| set && *is) {
+            self.wrong(
+                key,
+                "\"\"",
+                "required with sign_in.issuer: the provider shows it when the application is registered",
+            );
+        }
+        set.then_some(provider)
     }
 
     pub fn secrets(&mut self, key: &str, allowed: &str, ok: impl Fn(&str) -> bool) -> Vec<SecretString> {

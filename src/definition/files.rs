@@ -29,6 +29,8 @@ pub(super) struct Found {
     pub(super) bans: Option<Text>,
     /// `environments.toml`, which is none either.
     pub(super) environments: Option<Text>,
+    /// `people.toml`, which is no pipeline either.
+    pub(super) people: Option<Text>,
     pub(super) problems: Vec<Problem>,
 }
 
@@ -50,6 +52,7 @@ impl Found {
         };
         found.bans = found.take("bans");
         found.environments = found.take("environments");
+        found.people = found.take("people");
         found.stacks.sort_by(|a, b| a.name.cmp(&b.name));
         found.pipelines.sort_by(|a, b| a.name.cmp(&b.name));
         found

@@ -133,6 +133,11 @@ impl Glob {
         Specificity(self.parts.iter().map(key).collect())
     }
 
+    /// Does it match every path?
+    pub fn is_everything(&self) -> bool {
+        self.parts.iter().all(|part| *part == Part::Deep)
+    }
+
     /// Do both match the same paths for sure, because they are written the same but for upper and lower case?
     pub(super) fn same_as(&self, other: &Self) -> bool {
         self.parts == other.parts && self.ignore_case == other.ignore_case
@@ -223,6 +228,20 @@ mod tests {
             let less = Glob::project(pair[0]).expect("a pattern").specificity();
             let more = Glob::project(pair[1]).expect("a pattern").specificity();
             assert!(less < more, "{} is not less than {}", pair[0], pair[1]);
+        }
+    }
+
+    #[test]
+    fn only_deep_stars_match_everything() {
+        for (pattern, everything) in [
+            ("**", true),
+            ("**/**", true),
+            ("*/*", false),
+            ("**/*", false),
+            ("shop/**", false),
+        ] {
+            let glob = Glob::project(pattern).expect(pattern);
+            assert_eq!(glob.is_everything(), everything, "{pattern}");
         }
     }
 

@@ -16,8 +16,8 @@ use super::files::{Found, Text};
 use super::reader::{File, Reader, advice};
 use super::value::{Checked, Value, boolean, integer, line, list, number, one_of, parsed, placed, some, wrong};
 use super::{
-    Builder, DefinitionErrors, Definitions, Environments, Glob, ImageName, Limits, Problem, Runtime, Stack, Tests,
-    inherit, parse_bytes, parse_duration,
+    Builder, DefinitionErrors, Definitions, Environments, Glob, ImageName, Limits, People, Problem, Runtime, Stack,
+    Tests, inherit, parse_bytes, parse_duration,
 };
 use crate::model::{ContextPath, ServletApi, ServletVersion};
 
@@ -49,6 +49,8 @@ impl Definitions {
             bans
         });
         let environments = Environments::read(found.environments.as_ref(), &mut problems);
+        // Kept by the web, which loads them by itself; read here so that all files are checked at once.
+        let _ = People::read(found.people.as_ref(), &mut problems);
         let mut definitions = resolve(
             found.directory,
             stacks,

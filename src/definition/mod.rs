@@ -15,10 +15,12 @@ mod freeze;
 mod glob;
 mod inherit;
 mod load;
+mod people;
 mod pipeline;
 mod problem;
 mod reader;
 mod reference;
+mod rights;
 mod stack;
 mod value;
 
@@ -29,9 +31,11 @@ pub use checks::{Checks, Waiver};
 pub use environment::{Ceiling, DataCentre, Environment, Environments, FIRST, Gates, TagParts};
 pub use freeze::Frozen;
 pub use glob::{BadGlob, Glob, Specificity};
+pub use people::{People, project_patterns};
 pub use pipeline::Pipeline;
 pub use problem::{DefinitionErrors, Problem};
 pub use reference::{ImageName, mirrored};
+pub use rights::Rights;
 pub use stack::{Builder, Limits, Runtime, Stack, Tests};
 
 use std::collections::BTreeMap;

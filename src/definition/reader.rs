@@ -236,6 +236,17 @@ impl<'f, 't> Reader<'f, 't> {
         }
     }
 
+    /// Is this key there, right or wrong?
+    pub(super) fn has(&self, key: &str) -> bool {
+        self.table.get(key).is_some()
+    }
+
+    /// Something is wrong with this table as a whole.
+    pub(super) fn wrong(&self, message: &str) {
+        let message = format!("[{}] {message}", self.name);
+        self.file.report(Some(self.span.clone()), message);
+    }
+
     fn missing(&self, key: &str) {
         let place = if self.name.is_empty() {
             "the file".to_owned()

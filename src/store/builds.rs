@@ -14,7 +14,7 @@ use crate::model::{
 };
 
 pub use known::{Known, known_author, lock_merge_request, of_later_delivery, of_merge_request};
-pub use look::{Status, authors, commits_like, of_commit, status};
+pub use look::{Status, authors, commits_like, of_commit, project, status};
 
 /// A build before it is stored.
 #[derive(Debug, Clone)]
@@ -363,8 +363,13 @@ pub struct Filter {
     pub before: Option<BuildId>,
 }
 
-/// Builds, newest first.
-pub async fn list(db: impl PgExecutor<'_>, filter: &Filter, limit: i64) -> Result<Vec<BuildRecord>> {
+/// Builds, newest first; with `projects` only theirs.
+pub async fn list(
+    db: impl PgExecutor<'_>,
+    filter: &Filter,
+    projects: Option<&[String]>,
+    limit: i64,
+) -> Result<Vec<BuildRecord>> {
     let rows = sqlx::query_as!(
         BuildRow,
         r#"select id, merge_request as "merge_request: Json<MergeRequest>", pipeline, trigger, state, attempt,
@@ -378,12 +383,14 @@ pub async fn list(db: impl PgExecutor<'_>, filter: &Filter, limit: i64) -> Resul
              and ($4::text is null or starts_with(head, $4)
                   or exists (select 1 from build_commit c where c.build_id = build.id and starts_with(c.sha, $4)))
              and ($5::bigint is null or id < $5)
-           order by id desc limit $6"#,
+             and ($6::text[] is null or project_path = any($6))
+           order by id desc limit $7"#,
         filter.project.as_ref().map(ProjectPath::as_str),
         filter.state.map(BuildState::as_str),
         filter.iid,
         filter.commit,
         filter.before.map(|id| id.0),
+        projects as Option<&[String]>,
         limit,
     )
     .fetch_all(db)

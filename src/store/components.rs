@@ -141,11 +141,20 @@ pub async fn document(db: impl PgExecutor<'_>, build: BuildId) -> Result<Option<
         .transpose()
 }
 
-/// How many images hold one of these libraries, and the newest of them, at most `limit` (at least 1).
-pub async fn holders(db: impl PgExecutor<'_>, ids: &[i32], limit: i64) -> Result<(i64, Vec<Holder>)> {
+/// How many images hold one of these libraries, and the newest of them, at most `limit` (at least 1); with `projects`
+/// only theirs.
+pub async fn holders(
+    db: impl PgExecutor<'_>,
+    ids: &[i32],
+    projects: Option<&[String]>,
+    limit: i64,
+) -> Result<(i64, Vec<Holder>)> {
     let rows = sqlx::query!(
         r#"with held as materialized
-               (select build_id from image_component where component_id = any($1) group by build_id)
+               (select build_id from image_component c where component_id = any($1)
+                and ($3::text[] is null or exists
+                     (select 1 from build b where b.id = c.build_id and b.project_path = any($3)))
+                group by build_id)
            select (select count(*) from held) as "total!", i.build_id, i.application, b.project_path, i.reference,
                   i.digest, i.pushed_at,
                   array(select component_id from image_component c
@@ -156,6 +165,7 @@ pub async fn holders(db: impl PgExecutor<'_>, ids: &[i32], limit: i64) -> Result
            order by i.build_id desc"#,
         ids,
         limit,
+        projects as Option<&[String]>,
     )
     .fetch_all(db)
     .await?;

@@ -6,6 +6,7 @@
 use std::collections::HashMap;
 
 use super::error::Result;
+use super::people::Caller;
 use super::state::AppState;
 use crate::maven::range::Selector;
 use crate::store::components;
@@ -14,7 +15,7 @@ use crate::wire::{HoldingImage, ImageList};
 /// What an image is in by now: promotion does not exist yet.
 const ENVIRONMENT: &str = "qa";
 
-pub(super) async fn holders(state: &AppState, with: &Selector, limit: i64) -> Result<ImageList> {
+pub(super) async fn holders(state: &AppState, caller: &Caller, with: &Selector, limit: i64) -> Result<ImageList> {
     let known = components::with_artifacts(&state.pool, std::slice::from_ref(&with.artifact)).await?;
     let meant: HashMap<i32, String> = known
         .into_iter()
@@ -22,7 +23,7 @@ pub(super) async fn holders(state: &AppState, with: &Selector, limit: i64) -> Re
         .map(|known| (known.id, known.component.name()))
         .collect();
     let ids: Vec<i32> = meant.keys().copied().collect();
-    let (total, held) = components::holders(&state.pool, &ids, limit).await?;
+    let (total, held) = components::holders(&state.pool, &ids, caller.sight(state).await?.paths(), limit).await?;
     let images = held.into_iter().map(|image| HoldingImage {
         application: image.application,
         project: image.project,

@@ -4,7 +4,8 @@ use std::collections::HashMap;
 
 use chrono::DateTime;
 
-use super::error::Result;
+use super::error::{Error, Result};
+use super::people::{Caller, see};
 use super::state::AppState;
 use crate::model::{BuildId, BuildState, DeliveryId};
 use crate::store::builds::{self, BuildRecord, Filter};
@@ -16,11 +17,12 @@ use crate::wire;
 /// A page of builds, and the build that the next page begins after.
 pub(super) async fn builds(
     state: &AppState,
+    caller: &Caller,
     filter: &Filter,
     limit: i64,
 ) -> Result<(Vec<wire::Build>, Option<BuildId>)> {
     // One more than asked for tells whether there is a next page.
-    let mut records = builds::list(&state.pool, filter, limit + 1).await?;
+    let mut records = builds::list(&state.pool, filter, caller.sight(state).await?.paths(), limit + 1).await?;
     let more = i64::try_from(records.len()).unwrap_or(i64::MAX) > limit;
     if more {
         records.pop();
@@ -41,12 +43,19 @@ pub(super) async fn builds(
     Ok((builds, next))
 }
 
-/// Everything about one build.
-pub(super) async fn build_detail(state: &AppState, id: BuildId) -> Result<Option<wire::BuildDetail>> {
+/// He may see this build, if it exists.
+pub(super) async fn see_build(state: &AppState, caller: &Caller, id: BuildId) -> Result<()> {
+    let project = builds::project(&state.pool, id).await?;
+    see(caller, &project.ok_or_else(|| Error::no_build(id))?)
+}
+
+/// Everything about one build, for somebody who may see it.
+pub(super) async fn build_detail(state: &AppState, caller: &Caller, id: BuildId) -> Result<Option<wire::BuildDetail>> {
     let pool = &state.pool;
     let Some(record) = builds::get(pool, id).await? else {
         return Ok(None);
     };
+    see(caller, &record.build.merge_request.project)?;
     let (newest, earlier): (Vec<_>, Vec<_>) = stages::of_build(pool, id)
         .await?
         .into_iter()

@@ -3,7 +3,6 @@
 //! `api` is JSON for programs, `pages` HTML for people; both show what `look` reads and order by `orders`.
 
 mod api;
-mod auth;
 mod encode;
 mod error;
 mod health;
@@ -14,6 +13,8 @@ mod look;
 mod orders;
 mod pages;
 mod params;
+mod people;
+mod routes;
 mod state;
 mod trace;
 
@@ -21,13 +22,16 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use axum::http::{HeaderName, HeaderValue, header};
-use axum::middleware::from_fn;
-use axum::routing::get;
+use axum::http::{HeaderName, HeaderValue, Method, header};
+use axum::middleware::{from_fn, from_fn_with_state};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::set_header::SetResponseHeaderLayer;
 
+pub use routes::{Needs, Route};
 pub use state::AppState;
+
+use people::gate::{self, Gate};
+use routes::Routes;
 
 use crate::store::jobs::Lane;
 use crate::wake::Event;
@@ -42,10 +46,26 @@ const CONTENT_SECURITY_POLICY: &str = "default-src 'self'; img-src 'self' data:;
 
 /// `/healthz` and `/readyz` alone: for a process that only works.
 pub fn health_router(state: AppState) -> Router {
-    Router::new()
-        .route("/healthz", get(health::healthz))
-        .route("/readyz", get(health::readyz))
-        .with_state(state)
+    health_routes().router.with_state(state)
+}
+
+fn health_routes() -> Routes {
+    Routes::default()
+        .get("/healthz", Needs::Nothing, health::healthz)
+        .get("/readyz", Needs::Nothing, health::readyz)
+}
+
+/// Everything that is served, with what it needs. The webhook's own router is added by [`router`].
+fn all() -> Routes {
+    api::routes()
+        .merge(pages::routes())
+        .merge(health_routes())
+        .row(Method::POST, "/hooks/gitlab", Needs::OwnProof)
+}
+
+/// The table of routes: what the gate holds, and what a test holds it against.
+pub fn routes() -> Vec<Route> {
+    all().rows
 }
 
 /// Everything: webhooks, API, pages, health.
@@ -57,18 +77,17 @@ pub fn router(state: AppState) -> Router {
         state.config.server.public_url.clone(),
         move || hub.tell(Event::Job(Lane::Intake)),
     );
-    let people = api::routes()
-        .merge(pages::routes())
-        .layer(DefaultBodyLimit::max(LARGEST_FORM))
-        .with_state(state.clone());
+    let all = all();
+    let gate = Gate::new(&all.rows, state.clone());
+    let people = all.router.layer(DefaultBodyLimit::max(LARGEST_FORM)).with_state(state);
     let header =
         |name: HeaderName, value| SetResponseHeaderLayer::if_not_present(name, HeaderValue::from_static(value));
     Router::new()
         .merge(people)
-        .merge(health_router(state))
         .merge(webhook::routes(Arc::new(hooks)))
         .fallback(error::no_such_path)
         .method_not_allowed_fallback(error::no_such_method)
+        .layer(from_fn_with_state(gate, gate::pass))
         .layer(CatchPanicLayer::custom(error::panicked))
         .layer(from_fn(error::finish))
         .layer(header(header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY))

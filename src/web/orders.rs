@@ -1,13 +1,14 @@
-//! What people order: rebuild, cancel, approve, replay. Each is one transaction that leaves rows and jobs; the work is
-//! done by workers, who are woken after the commit.
+//! What people order: rebuild, cancel, approve, replay. Each is authorised here, where the project is known, and is one
+//! transaction that leaves rows and jobs; the work is done by workers, who are woken after the commit.
 
 use std::time::Duration;
 
 use sqlx::PgTransaction;
 
 use super::error::{Error, Result};
+use super::people::{Caller, authorise};
 use super::state::AppState;
-use crate::model::{BuildId, BuildState, DeliveryId, MergeRequest, Pins, Trigger};
+use crate::model::{BuildId, BuildState, DeliveryId, MergeRequest, Permission, Pins, Trigger};
 use crate::store::builds::{self, BuildRecord, NewBuild};
 use crate::store::jobs::{self, Lane};
 use crate::store::notices::Subject;
@@ -24,10 +25,12 @@ pub(super) enum Cancelled {
 }
 
 /// Builds the same commit again, with a number of its own; with `pins` from what it was built from then.
-pub(super) async fn rebuild(state: &AppState, id: BuildId, by: &str, pins: Option<&Pins>) -> Result<BuildId> {
+pub(super) async fn rebuild(state: &AppState, id: BuildId, caller: &Caller, pins: Option<&Pins>) -> Result<BuildId> {
     let mut tx = state.pool.begin().await?;
     let record = locked(&mut tx, id).await?;
     let mr = &record.build.merge_request;
+    let actor = authorise(caller, Permission::OrderBuild, Some(&mr.project))?;
+    let by = actor.name.as_str();
     match record.build.state {
         BuildState::AwaitingApproval => {
             return Err(Error::Conflict(format!(
@@ -73,7 +76,10 @@ pub(super) async fn rebuild(state: &AppState, id: BuildId, by: &str, pins: Optio
     if let Some(pins) = pins {
         pins::set(&mut *tx, made, pins).await?;
     }
-    // Whoever may order a rebuild may approve: that it was ordered is the approval, and it is recorded as one.
+    // That it was ordered is the approval, and it is recorded as one.
+    if fork {
+        authorise(caller, Permission::ApproveFork, Some(&mr.project))?;
+    }
     if fork && !builds::approve(&mut *tx, made, by).await? {
         return Err(Error::Internal(format!(
             "build {made} was just made and cannot be approved"
@@ -88,9 +94,15 @@ pub(super) async fn rebuild(state: &AppState, id: BuildId, by: &str, pins: Optio
 }
 
 /// Ends a build: one that waits at once, one that runs by asking its worker.
-pub(super) async fn cancel(state: &AppState, id: BuildId, by: &str) -> Result<Cancelled> {
+pub(super) async fn cancel(state: &AppState, id: BuildId, caller: &Caller) -> Result<Cancelled> {
     let mut tx = state.pool.begin().await?;
     let record = locked(&mut tx, id).await?;
+    let actor = authorise(
+        caller,
+        Permission::OrderBuild,
+        Some(&record.build.merge_request.project),
+    )?;
+    let by = actor.name.as_str();
     if record.build.state.is_final() {
         return Err(already_ended(id, record.build.state));
     }
@@ -118,9 +130,15 @@ pub(super) async fn cancel(state: &AppState, id: BuildId, by: &str) -> Result<Ca
 }
 
 /// Lets the build of a fork run.
-pub(super) async fn approve(state: &AppState, id: BuildId, by: &str) -> Result<()> {
+pub(super) async fn approve(state: &AppState, id: BuildId, caller: &Caller) -> Result<()> {
     let mut tx = state.pool.begin().await?;
     let record = locked(&mut tx, id).await?;
+    let actor = authorise(
+        caller,
+        Permission::ApproveFork,
+        Some(&record.build.merge_request.project),
+    )?;
+    let by = actor.name.as_str();
     if !builds::approve(&mut *tx, id, by).await? {
         let now = record.build.state;
         let newer = match (now, &record.ended_by) {
@@ -141,7 +159,9 @@ pub(super) async fn approve(state: &AppState, id: BuildId, by: &str) -> Result<(
 }
 
 /// Has a stored delivery interpreted again.
-pub(super) async fn replay(state: &AppState, id: DeliveryId, by: &str) -> Result<()> {
+pub(super) async fn replay(state: &AppState, id: DeliveryId, caller: &Caller) -> Result<()> {
+    let actor = authorise(caller, Permission::ReplayDelivery, None)?;
+    let by = actor.name.as_str();
     let mut tx = state.pool.begin().await?;
     if deliveries::get(&mut *tx, id).await?.is_none() {
         return Err(Error::NotFound(format!("there is no delivery {id}")));

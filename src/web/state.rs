@@ -7,6 +7,7 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
+use crate::definition::People;
 use crate::store::PgPool;
 use crate::wake::Hub;
 
@@ -20,6 +21,8 @@ pub struct AppState {
     pub pool: PgPool,
     /// The configuration.
     pub config: Arc<Config>,
+    /// Who has which role.
+    pub people: Arc<People>,
     /// Wake-ups: orders are told there, streams listen.
     pub hub: Arc<Hub>,
     /// The process stops: streams end.
@@ -34,11 +37,19 @@ impl AppState {
         Self {
             pool,
             config,
+            people: Arc::default(),
             hub,
             stop,
             streams: Arc::new(Semaphore::new(STREAMS)),
             migrated: Arc::default(),
         }
+    }
+
+    /// The same with these grants; without, only tokens may anything.
+    #[must_use]
+    pub fn with_people(mut self, people: People) -> Self {
+        self.people = Arc::new(people);
+        self
     }
 
     /// The schema is up to date: `/readyz` may say so.

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use super::error::{Error, Result};
 use super::look;
 use super::params::SHORTEST_COMMIT;
+use super::people::Caller;
 use super::state::AppState;
 use crate::model::BuildId;
 use crate::store::{builds, images};
@@ -17,7 +18,7 @@ const MOST: i64 = 50;
 const NAMED: i64 = 5;
 
 /// All builds that `what` names.
-pub(super) async fn trace(state: &AppState, what: &str) -> Result<Vec<BuildDetail>> {
+pub(super) async fn trace(state: &AppState, caller: &Caller, what: &str) -> Result<Vec<BuildDetail>> {
     let what = what.trim();
     let mut ids = BTreeSet::new();
     if let Some(id) = number(what) {
@@ -29,7 +30,12 @@ pub(super) async fn trace(state: &AppState, what: &str) -> Result<Vec<BuildDetai
     }
     let mut found = Vec::new();
     for id in ids.into_iter().rev().take(usize::try_from(MOST).unwrap_or(usize::MAX)) {
-        found.extend(look::build_detail(state, id).await?);
+        match look::build_detail(state, caller, id).await {
+            Ok(detail) => found.extend(detail),
+            // What belongs to a project that he may not see is not there for him.
+            Err(Error::Forbidden(_)) => {}
+            Err(error) => return Err(error),
+        }
     }
     if found.is_empty() {
         return Err(nothing(what));

@@ -11,7 +11,7 @@ use seaworthy::clients::http::install_crypto_provider;
 use seaworthy::config::Config;
 use seaworthy::model::{
     BuildId, BuildState, BuiltImage, Commit, Digest, Dockerfile, Finding, MergeRequest, Person, ProjectId, PushedImage,
-    ServletApi, Sha, Trigger, War,
+    Role, ServletApi, Sha, Trigger, War,
 };
 use seaworthy::store::builds::{self, BuildRecord, NewBuild};
 use seaworthy::store::images::{self, NewImage};
@@ -60,10 +60,14 @@ impl Site {
         let state = AppState::new(pool.clone(), Arc::clone(&config), Arc::clone(&hub), stop.clone());
         state.set_migrated();
         let shutdown = stop.clone();
-        let served = axum::serve(listener, web::router(state)).with_graceful_shutdown(shutdown.cancelled_owned());
+        let served = axum::serve(
+            listener,
+            web::router(state).into_make_service_with_connect_info::<std::net::SocketAddr>(),
+        )
+        .with_graceful_shutdown(shutdown.cancelled_owned());
         tokio::spawn(served.into_future());
-        for (name, secret, may_write) in [("reader", READER, false), ("writer", WRITER, true)] {
-            assert!(tokens::create(&pool, name, secret, may_write).await.expect("a token"));
+        for (name, secret, role) in [("reader", READER, Role::Viewer), ("writer", WRITER, Role::Platform)] {
+            assert!(tokens::create(&pool, name, secret, role).await.expect("a token"));
         }
         let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none());
         Self {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use sqlx::PgExecutor;
 
-use crate::model::{BuildId, BuildState, Sha};
+use crate::model::{BuildId, BuildState, ProjectPath, Sha};
 use crate::store::{Result, decode};
 
 /// The part of a build that a stream looks at again and again.
@@ -74,4 +74,12 @@ pub async fn authors(db: impl PgExecutor<'_>, builds: &[BuildId]) -> Result<BTre
     .fetch_all(db)
     .await?;
     Ok(names.into_iter().collect())
+}
+
+/// The project of a build.
+pub async fn project(db: impl PgExecutor<'_>, id: BuildId) -> Result<Option<ProjectPath>> {
+    let path = sqlx::query_scalar!("select project_path from build where id = $1", id.0)
+        .fetch_optional(db)
+        .await?;
+    path.map(|path| decode("build.project_path", &path)).transpose()
 }

@@ -4,49 +4,49 @@ use axum::Json;
 use axum::extract::{Path, State};
 use axum::response::IntoResponse;
 
-use crate::web::auth::{Reader, Writer};
 use crate::web::error::{Error, Result};
 use crate::web::orders::{self, Cancelled};
 use crate::web::params::{BuildQuery, Params, RebuildQuery, build_id};
+use crate::web::people::Caller;
 use crate::web::state::AppState;
 use crate::web::{live, look};
 use crate::wire::{BuildDetail, BuildList, Done};
 
 pub(super) async fn list(
     State(state): State<AppState>,
-    _: Reader,
+    caller: Caller,
     Params(query): Params<BuildQuery>,
 ) -> Result<Json<BuildList>> {
-    let (builds, next) = look::builds(&state, &query.filter()?, query.limit()?).await?;
+    let (builds, next) = look::builds(&state, &caller, &query.filter()?, query.limit()?).await?;
     Ok(Json(BuildList {
         builds,
         next: next.map(|id| query.link("/api/builds", Some(id))),
     }))
 }
 
-pub(super) async fn stream(State(state): State<AppState>, _: Reader) -> Result<impl IntoResponse> {
+pub(super) async fn stream(State(state): State<AppState>) -> Result<impl IntoResponse> {
     live::builds_stream(&state)
 }
 
 pub(super) async fn show(
     State(state): State<AppState>,
-    _: Reader,
+    caller: Caller,
     Path(id): Path<String>,
 ) -> Result<Json<BuildDetail>> {
     let id = build_id(&id)?;
-    let detail = look::build_detail(&state, id).await?;
+    let detail = look::build_detail(&state, &caller, id).await?;
     detail.map(Json).ok_or_else(|| Error::no_build(id))
 }
 
 pub(super) async fn rebuild(
     State(state): State<AppState>,
-    writer: Writer,
+    caller: Caller,
     Path(id): Path<String>,
     Params(query): Params<RebuildQuery>,
 ) -> Result<Json<Done>> {
     let id = build_id(&id)?;
     let pins = query.pins()?;
-    let made = orders::rebuild(&state, id, &writer.name, pins.as_ref()).await?;
+    let made = orders::rebuild(&state, id, &caller, pins.as_ref()).await?;
     Ok(Json(Done {
         message: format!("build {made} builds the commit of build {id} again"),
         build: Some(made),
@@ -56,11 +56,11 @@ pub(super) async fn rebuild(
 
 pub(super) async fn cancel(
     State(state): State<AppState>,
-    writer: Writer,
+    caller: Caller,
     Path(id): Path<String>,
 ) -> Result<Json<Done>> {
     let id = build_id(&id)?;
-    let message = match orders::cancel(&state, id, &writer.name).await? {
+    let message = match orders::cancel(&state, id, &caller).await? {
         Cancelled::AtOnce => format!("build {id} is cancelled"),
         Cancelled::Asked => format!("build {id} is being stopped by its worker"),
     };
@@ -73,11 +73,11 @@ pub(super) async fn cancel(
 
 pub(super) async fn approve(
     State(state): State<AppState>,
-    writer: Writer,
+    caller: Caller,
     Path(id): Path<String>,
 ) -> Result<Json<Done>> {
     let id = build_id(&id)?;
-    orders::approve(&state, id, &writer.name).await?;
+    orders::approve(&state, id, &caller).await?;
     Ok(Json(Done {
         message: format!("build {id} is approved and waits for a worker"),
         build: Some(id),

@@ -4,16 +4,15 @@ use axum::Json;
 use axum::extract::{Path, State};
 
 use crate::store::deliveries;
-use crate::web::auth::{Reader, Writer};
 use crate::web::error::{Error, Result};
 use crate::web::params::{DeliveryQuery, Params, delivery_id};
+use crate::web::people::Caller;
 use crate::web::state::AppState;
 use crate::web::{look, orders};
 use crate::wire::{DeliveryDetail, DeliveryList, Done};
 
 pub(super) async fn list(
     State(state): State<AppState>,
-    _: Reader,
     Params(query): Params<DeliveryQuery>,
 ) -> Result<Json<DeliveryList>> {
     let (deliveries, next) = look::deliveries(&state, &query.filter()?, query.limit()?).await?;
@@ -23,11 +22,7 @@ pub(super) async fn list(
     }))
 }
 
-pub(super) async fn show(
-    State(state): State<AppState>,
-    _: Reader,
-    Path(id): Path<String>,
-) -> Result<Json<DeliveryDetail>> {
+pub(super) async fn show(State(state): State<AppState>, Path(id): Path<String>) -> Result<Json<DeliveryDetail>> {
     let id = delivery_id(&id)?;
     match deliveries::get(&state.pool, id).await? {
         Some(record) => Ok(Json(look::delivery_detail(&state, record))),
@@ -37,11 +32,11 @@ pub(super) async fn show(
 
 pub(super) async fn replay(
     State(state): State<AppState>,
-    writer: Writer,
+    caller: Caller,
     Path(id): Path<String>,
 ) -> Result<Json<Done>> {
     let id = delivery_id(&id)?;
-    orders::replay(&state, id, &writer.name).await?;
+    orders::replay(&state, id, &caller).await?;
     Ok(Json(Done {
         message: format!("delivery {id} is interpreted again"),
         build: None,

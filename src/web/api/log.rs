@@ -5,13 +5,12 @@ use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 
-use crate::store::builds;
-use crate::web::auth::Reader;
 use crate::web::error::{Error, Result};
-use crate::web::live;
 use crate::web::log::{self, Format};
 use crate::web::params::{Params, build_id, given, number};
+use crate::web::people::Caller;
 use crate::web::state::AppState;
+use crate::web::{live, look};
 
 #[derive(Debug, Deserialize)]
 pub(super) struct ReadQuery {
@@ -23,7 +22,7 @@ pub(super) struct ReadQuery {
 /// `?after=SEQ&limit=LINES&format=json|text`; without a limit the log to its present end.
 pub(super) async fn read(
     State(state): State<AppState>,
-    _: Reader,
+    caller: Caller,
     Path(id): Path<String>,
     Params(query): Params<ReadQuery>,
     headers: HeaderMap,
@@ -42,9 +41,7 @@ pub(super) async fn read(
         None if wants_text() => Format::Text,
         None => Format::Json,
     };
-    if builds::status(&state.pool, id).await?.is_none() {
-        return Err(Error::no_build(id));
-    }
+    look::see_build(&state, &caller, id).await?;
     let kind = match format {
         Format::Json => "application/x-ndjson",
         Format::Text => "text/plain; charset=utf-8",
@@ -62,7 +59,7 @@ pub(super) struct StreamQuery {
 /// Server-sent events; `Last-Event-ID` counts before `?after=`, which only the first connection means.
 pub(super) async fn stream(
     State(state): State<AppState>,
-    _: Reader,
+    caller: Caller,
     Path(id): Path<String>,
     Params(query): Params<StreamQuery>,
     headers: HeaderMap,
@@ -76,5 +73,6 @@ pub(super) async fn stream(
         Some(after) => after,
         None => number("after", &query.after, "the number of a line")?.unwrap_or(0),
     };
+    look::see_build(&state, &caller, id).await?;
     live::log_stream(&state, id, after, given(&query.html) == Some("1")).await
 }

@@ -1,5 +1,5 @@
 //! The HTTP API: JSON of [`crate::wire`] below `/api`. Reading is open if `server.public_read` says so; every order
-//! needs a token that may write.
+//! needs a role.
 
 mod builds;
 mod deliveries;
@@ -7,24 +7,22 @@ mod images;
 mod log;
 mod trace;
 
-use axum::Router;
-use axum::routing::{get, post};
+use super::routes::Routes;
+use crate::model::Permission::{ApproveFork, OrderBuild, Read, ReadDeliveries, ReplayDelivery};
 
-use super::state::AppState;
-
-pub(super) fn routes() -> Router<AppState> {
-    Router::new()
-        .route("/api/builds", get(builds::list))
-        .route("/api/builds/stream", get(builds::stream))
-        .route("/api/builds/{id}", get(builds::show))
-        .route("/api/builds/{id}/rebuild", post(builds::rebuild))
-        .route("/api/builds/{id}/cancel", post(builds::cancel))
-        .route("/api/builds/{id}/approve", post(builds::approve))
-        .route("/api/builds/{id}/log", get(log::read))
-        .route("/api/builds/{id}/log/stream", get(log::stream))
-        .route("/api/images", get(images::list))
-        .route("/api/trace/{*what}", get(trace::trace))
-        .route("/api/deliveries", get(deliveries::list))
-        .route("/api/deliveries/{id}", get(deliveries::show))
-        .route("/api/deliveries/{id}/replay", post(deliveries::replay))
+pub(super) fn routes() -> Routes {
+    Routes::default()
+        .get("/api/builds", Read, builds::list)
+        .get("/api/builds/stream", Read, builds::stream)
+        .get("/api/builds/{id}", Read, builds::show)
+        .post("/api/builds/{id}/rebuild", OrderBuild, builds::rebuild)
+        .post("/api/builds/{id}/cancel", OrderBuild, builds::cancel)
+        .post("/api/builds/{id}/approve", ApproveFork, builds::approve)
+        .get("/api/builds/{id}/log", Read, log::read)
+        .get("/api/builds/{id}/log/stream", Read, log::stream)
+        .get("/api/images", Read, images::list)
+        .get("/api/trace/{*what}", Read, trace::trace)
+        .get("/api/deliveries", ReadDeliveries, deliveries::list)
+        .get("/api/deliveries/{id}", ReadDeliveries, deliveries::show)
+        .post("/api/deliveries/{id}/replay", ReplayDelivery, deliveries::replay)
 }

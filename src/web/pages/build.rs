@@ -11,9 +11,9 @@ use super::words::{self, Moment};
 use super::{Frame, rendered};
 use crate::model::{BuildState, RuleReport, Stage, Trigger, WarCheck};
 use crate::store;
-use crate::web::auth::{Reader, Writer};
 use crate::web::error::{Error, Result};
 use crate::web::params::{Params, build_id, given};
+use crate::web::people::Caller;
 use crate::web::state::AppState;
 use crate::web::{look, orders};
 use crate::wire;
@@ -62,7 +62,7 @@ pub(super) struct ShowQuery {
 
 pub(super) async fn show(
     State(state): State<AppState>,
-    reader: Reader,
+    caller: Caller,
     Path(id): Path<String>,
     Params(query): Params<ShowQuery>,
 ) -> Result<Html<String>> {
@@ -73,13 +73,13 @@ pub(super) async fn show(
         Some("none") => Part::Nothing,
         Some(other) => return Err(Error::Invalid(format!("log={other}: write all or none, or nothing"))),
     };
-    let build = look::build_detail(&state, id)
+    let build = look::build_detail(&state, &caller, id)
         .await?
         .ok_or_else(|| Error::no_build(id))?;
     let log = build_log::read(&state.pool, id, build.log_lines, part).await?;
     let now = store::now(&state.pool).await?;
     rendered(&BuildPage {
-        frame: Frame::new(reader, "builds"),
+        frame: Frame::new(&caller, "builds"),
         state: build.build.state.as_str(),
         state_text: words::state(build.build.state),
         application: build.build.project.name().to_owned(),
@@ -93,20 +93,20 @@ pub(super) async fn show(
     })
 }
 
-pub(super) async fn rebuild(State(state): State<AppState>, writer: Writer, Path(id): Path<String>) -> Result<Redirect> {
-    let made = orders::rebuild(&state, build_id(&id)?, &writer.name, None).await?;
+pub(super) async fn rebuild(State(state): State<AppState>, caller: Caller, Path(id): Path<String>) -> Result<Redirect> {
+    let made = orders::rebuild(&state, build_id(&id)?, &caller, None).await?;
     Ok(Redirect::to(&format!("/builds/{made}")))
 }
 
-pub(super) async fn cancel(State(state): State<AppState>, writer: Writer, Path(id): Path<String>) -> Result<Redirect> {
+pub(super) async fn cancel(State(state): State<AppState>, caller: Caller, Path(id): Path<String>) -> Result<Redirect> {
     let id = build_id(&id)?;
-    orders::cancel(&state, id, &writer.name).await?;
+    orders::cancel(&state, id, &caller).await?;
     Ok(Redirect::to(&format!("/builds/{id}")))
 }
 
-pub(super) async fn approve(State(state): State<AppState>, writer: Writer, Path(id): Path<String>) -> Result<Redirect> {
+pub(super) async fn approve(State(state): State<AppState>, caller: Caller, Path(id): Path<String>) -> Result<Redirect> {
     let id = build_id(&id)?;
-    orders::approve(&state, id, &writer.name).await?;
+    orders::approve(&state, id, &caller).await?;
     Ok(Redirect::to(&format!("/builds/{id}")))
 }
 

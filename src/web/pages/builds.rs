@@ -9,10 +9,10 @@ use super::words::{self, Moment};
 use super::{Frame, rendered};
 use crate::model::{BuildState, Stage, StageState};
 use crate::store::{self, projects};
-use crate::web::auth::Reader;
 use crate::web::error::Result;
 use crate::web::look;
 use crate::web::params::{BuildQuery, Params, given};
+use crate::web::people::{Caller, Sight};
 use crate::web::state::AppState;
 use crate::wire;
 
@@ -67,15 +67,15 @@ struct Dot {
 
 pub(super) async fn list(
     State(state): State<AppState>,
-    reader: Reader,
+    caller: Caller,
     Params(query): Params<BuildQuery>,
 ) -> Result<Html<String>> {
     let filter = query.filter()?;
-    let (builds, next) = look::builds(&state, &filter, query.limit()?).await?;
+    let (builds, next) = look::builds(&state, &caller, &filter, query.limit()?).await?;
     let now = store::now(&state.pool).await?;
     let own = |field: &Option<String>| given(field).unwrap_or_default().to_owned();
     rendered(&BuildsPage {
-        frame: Frame::new(reader, "builds"),
+        frame: Frame::new(&caller, "builds"),
         rows: builds.into_iter().map(|build| row(build, now)).collect(),
         states: BuildState::ALL
             .into_iter()
@@ -88,7 +88,10 @@ pub(super) async fn list(
         project: own(&query.project),
         iid: own(&query.iid),
         commit: own(&query.commit),
-        projects: projects::paths(&state.pool, SUGGESTED).await?,
+        projects: match caller.sight(&state).await? {
+            Sight::Everything => projects::paths(&state.pool, SUGGESTED).await?,
+            Sight::Only(paths) => paths,
+        },
         filtered: query.is_filtered(),
         first_page: filter.before.is_none(),
         next: next.map(|id| query.link("/", Some(id))),

@@ -8,9 +8,9 @@ use chrono::{DateTime, Utc};
 use super::words::{self, Moment};
 use super::{Frame, rendered};
 use crate::store::{self, deliveries};
-use crate::web::auth::{Reader, Writer};
 use crate::web::error::{Error, Result};
 use crate::web::params::{DeliveryQuery, Params, delivery_id};
+use crate::web::people::Caller;
 use crate::web::state::AppState;
 use crate::web::{look, orders};
 use crate::wire;
@@ -49,14 +49,14 @@ struct DeliveryPage {
 
 pub(super) async fn list(
     State(state): State<AppState>,
-    reader: Reader,
+    caller: Caller,
     Params(query): Params<DeliveryQuery>,
 ) -> Result<Html<String>> {
     let filter = query.filter()?;
     let (found, next) = look::deliveries(&state, &filter, query.limit()?).await?;
     let now = store::now(&state.pool).await?;
     rendered(&DeliveriesPage {
-        frame: Frame::new(reader, "deliveries"),
+        frame: Frame::new(&caller, "deliveries"),
         rows: found.iter().map(|delivery| row(delivery, now)).collect(),
         decision: filter.decision.unwrap_or_default(),
         hook: state.address("/hooks/gitlab"),
@@ -66,7 +66,7 @@ pub(super) async fn list(
 
 pub(super) async fn show(
     State(state): State<AppState>,
-    reader: Reader,
+    caller: Caller,
     Path(id): Path<String>,
 ) -> Result<Html<String>> {
     let id = delivery_id(&id)?;
@@ -84,7 +84,7 @@ pub(super) async fn show(
         None => detail.text.unwrap_or_default(),
     };
     rendered(&DeliveryPage {
-        frame: Frame::new(reader, "deliveries"),
+        frame: Frame::new(&caller, "deliveries"),
         row: row(&detail.delivery, now),
         decided: detail.delivery.decided_at.map(|at| Moment::new(at, now)),
         key: detail.key,
@@ -95,9 +95,9 @@ pub(super) async fn show(
     })
 }
 
-pub(super) async fn replay(State(state): State<AppState>, writer: Writer, Path(id): Path<String>) -> Result<Redirect> {
+pub(super) async fn replay(State(state): State<AppState>, caller: Caller, Path(id): Path<String>) -> Result<Redirect> {
     let id = delivery_id(&id)?;
-    orders::replay(&state, id, &writer.name).await?;
+    orders::replay(&state, id, &caller).await?;
     Ok(Redirect::to(&format!("/deliveries/{id}")))
 }
 

@@ -12,44 +12,61 @@ mod sign_in;
 mod words;
 
 use askama::Template;
-use axum::Router;
 use axum::http::StatusCode;
 use axum::response::{Html, IntoResponse, Response};
-use axum::routing::{get, post};
 
-use super::auth::Reader;
 use super::error::{Error, Result};
-use super::state::AppState;
+use super::people::{Caller, Who, csrf_token};
+use super::routes::{Needs, Routes};
+use crate::model::Permission::{ApproveFork, OrderBuild, Read, ReadDeliveries, ReplayDelivery};
 
-pub(super) fn routes() -> Router<AppState> {
-    Router::new()
-        .route("/", get(builds::list))
-        .route("/builds/{id}", get(build::show))
-        .route("/builds/{id}/rebuild", post(build::rebuild))
-        .route("/builds/{id}/cancel", post(build::cancel))
-        .route("/builds/{id}/approve", post(build::approve))
-        .route("/deliveries", get(deliveries::list))
-        .route("/deliveries/{id}", get(deliveries::show))
-        .route("/deliveries/{id}/replay", post(deliveries::replay))
-        .route("/sign-in", get(sign_in::show).post(sign_in::sign_in))
-        .route("/sign-out", post(sign_in::sign_out))
-        .route("/assets/{sum}/{name}", get(assets::serve))
+pub(super) fn routes() -> Routes {
+    Routes::default()
+        .get("/", Read, builds::list)
+        .get("/builds/{id}", Read, build::show)
+        .post("/builds/{id}/rebuild", OrderBuild, build::rebuild)
+        .post("/builds/{id}/cancel", OrderBuild, build::cancel)
+        .post("/builds/{id}/approve", ApproveFork, build::approve)
+        .get("/deliveries", ReadDeliveries, deliveries::list)
+        .get("/deliveries/{id}", ReadDeliveries, deliveries::show)
+        .post("/deliveries/{id}/replay", ReplayDelivery, deliveries::replay)
+        .get("/sign-in", Needs::Nothing, sign_in::show)
+        .post("/sign-in", Needs::OwnProof, sign_in::by_token)
+        .post("/sign-out", Needs::OwnProof, sign_in::sign_out)
+        .get("/assets/{sum}/{name}", Needs::Nothing, assets::serve)
 }
 
 /// What the frame of every page needs.
 #[derive(Debug, Clone, Default)]
 struct Frame {
-    /// Whose token is used.
+    /// Who is signed in.
     signed_in: Option<String>,
+    /// What he is, a line for each role.
+    roles: Vec<String>,
+    /// What each form has to bring back.
+    csrf: String,
     /// The part of the navigation that this page belongs to.
     part: &'static str,
 }
 
 impl Frame {
-    fn new(reader: Reader, part: &'static str) -> Self {
+    fn new(caller: &Caller, part: &'static str) -> Self {
         Self {
-            signed_in: reader.name,
+            signed_in: match &caller.who {
+                Who::Nobody { .. } => None,
+                who => Some(who.to_string()),
+            },
+            roles: caller.rights.in_words(),
+            csrf: caller.csrf.clone().unwrap_or_default(),
             part,
+        }
+    }
+
+    /// For a browser that is nobody yet and has this mark.
+    fn for_visit(mark: &str) -> Self {
+        Self {
+            csrf: csrf_token(mark),
+            ..Self::default()
         }
     }
 

@@ -1,28 +1,31 @@
-//! Signing in: a token is pasted once and kept in a cookie that no script can read.
+//! Signing in and out. Whoever signs in, by whichever way, gets a new session: an id that somebody else knew before is
+//! worth nothing afterwards.
 
 use askama::Template;
 use axum::extract::{Form, State};
 use axum::http::{HeaderMap, StatusCode, header};
-use axum::response::{Html, IntoResponse, Redirect, Response};
+use axum::response::{AppendHeaders, Html, IntoResponse, Redirect, Response};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 
 use super::{Frame, rendered};
+use crate::store::sessions::{self, NewSession, SignedIn};
 use crate::store::tokens;
-use crate::web::auth::{COOKIE, same_origin};
 use crate::web::error::Result;
 use crate::web::params::Params;
+use crate::web::people::{Visitor, cookie, same_origin, secret, valid};
 use crate::web::state::AppState;
 
-/// A token that is used every month stays.
-const KEPT: u32 = 30 * 24 * 3600;
+/// Time for filling in the form.
+const VISIT: u64 = 3600;
 
 #[derive(Template)]
 #[template(path = "sign_in.html")]
 struct SignInPage {
     frame: Frame,
     next: String,
-    wrong: bool,
+    wrong: Option<String>,
+    ended: bool,
     public_read: bool,
 }
 
@@ -32,61 +35,138 @@ pub(super) struct SignInQuery {
 }
 
 #[derive(Debug, Deserialize)]
-pub(super) struct SignInForm {
+pub(super) struct TokenForm {
     token: SecretString,
     next: Option<String>,
+    csrf: Option<String>,
 }
 
-pub(super) async fn show(State(state): State<AppState>, Params(query): Params<SignInQuery>) -> Result<Html<String>> {
-    page(&state, query.next.as_deref(), false)
+#[derive(Debug, Deserialize)]
+pub(super) struct OutForm {
+    csrf: Option<String>,
 }
 
-pub(super) async fn sign_in(
+/// The page. It gives the browser a mark that the form has to bring back.
+pub(super) async fn show(
     State(state): State<AppState>,
     headers: HeaderMap,
-    Form(form): Form<SignInForm>,
+    Params(query): Params<SignInQuery>,
+) -> Result<Response> {
+    let ended = match cookie::get(&headers, cookie::session(&state.config)) {
+        Some(id) => {
+            let idle = state.config.sign_in.session_idle;
+            sessions::find(&state.pool, id, idle).await?.is_none()
+        }
+        None => false,
+    };
+    page(&state, &headers, query.next.as_deref(), None, ended)
+}
+
+/// With a pasted token, which the session stands for from now on.
+pub(super) async fn by_token(
+    State(state): State<AppState>,
+    visitor: Visitor,
+    headers: HeaderMap,
+    Form(form): Form<TokenForm>,
 ) -> Result<Response> {
     same_origin(&headers, &state.config.server.public_url)?;
-    let secret = form.token.expose_secret().trim();
-    if tokens::find(&state.pool, secret).await?.is_none() {
-        let page = page(&state, form.next.as_deref(), true)?;
-        return Ok((StatusCode::UNAUTHORIZED, page).into_response());
-    }
-    let cookie = cookie(&state, secret, KEPT);
-    Ok((
-        [(header::SET_COOKIE, cookie)],
-        Redirect::to(inside(form.next.as_deref())),
+    visitor.brings_back(
+        form.csrf.as_deref(),
+        cookie::get(&headers, cookie::visit(&state.config)),
+    )?;
+    let found = tokens::find(&state.pool, form.token.expose_secret().trim()).await?;
+    let token = match valid(found) {
+        Ok(token) => token,
+        Err(error) => {
+            let page = page(&state, &headers, form.next.as_deref(), Some(error.to_string()), false)?;
+            return Ok((StatusCode::UNAUTHORIZED, page).into_response());
+        }
+    };
+    begin(
+        &state,
+        &headers,
+        &visitor,
+        SignedIn::Token(token.id),
+        form.next.as_deref(),
     )
-        .into_response())
+    .await
 }
 
-pub(super) async fn sign_out(State(state): State<AppState>, headers: HeaderMap) -> Result<Response> {
+/// Ends the session of this browser.
+pub(super) async fn sign_out(
+    State(state): State<AppState>,
+    visitor: Visitor,
+    headers: HeaderMap,
+    Form(form): Form<OutForm>,
+) -> Result<Response> {
     same_origin(&headers, &state.config.server.public_url)?;
-    let cookie = cookie(&state, "", 0);
-    Ok(([(header::SET_COOKIE, cookie)], Redirect::to("/")).into_response())
+    let name = cookie::session(&state.config);
+    if let Some(id) = cookie::get(&headers, name) {
+        visitor.brings_back(form.csrf.as_deref(), Some(id))?;
+        sessions::end(&state.pool, id).await?;
+    }
+    let gone = cookie::set(&state.config, name, "", 0)?;
+    Ok(([(header::SET_COOKIE, gone)], Redirect::to("/")).into_response())
 }
 
-fn page(state: &AppState, next: Option<&str>, wrong: bool) -> Result<Html<String>> {
-    rendered(&SignInPage {
-        frame: Frame::default(),
+/// A new session for this browser in place of whatever it had, and on to where it wanted to go.
+pub(super) async fn begin(
+    state: &AppState,
+    headers: &HeaderMap,
+    visitor: &Visitor,
+    who: SignedIn,
+    next: Option<&str>,
+) -> Result<Response> {
+    let (name, longest) = (cookie::session(&state.config), state.config.sign_in.session_longest);
+    if let Some(before) = cookie::get(headers, name) {
+        sessions::end(&state.pool, before).await?;
+    }
+    let agent = headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok());
+    let agent: String = agent.unwrap_or_default().chars().take(200).collect();
+    let new = NewSession {
+        who,
+        address: &visitor.address,
+        agent: &agent,
+        longest,
+    };
+    let id = secret();
+    sessions::open(&state.pool, &id, &new).await?;
+    let cookies = AppendHeaders([
+        (
+            header::SET_COOKIE,
+            cookie::set(&state.config, name, &id, longest.as_secs())?,
+        ),
+        (
+            header::SET_COOKIE,
+            cookie::set(&state.config, cookie::visit(&state.config), "", 0)?,
+        ),
+    ]);
+    Ok((cookies, Redirect::to(inside(next))).into_response())
+}
+
+/// The page with the form; `wrong` says why the last try was none.
+fn page(
+    state: &AppState,
+    headers: &HeaderMap,
+    next: Option<&str>,
+    wrong: Option<String>,
+    ended: bool,
+) -> Result<Response> {
+    let name = cookie::visit(&state.config);
+    let mark = cookie::get(headers, name).map_or_else(secret, str::to_owned);
+    let html: Html<String> = rendered(&SignInPage {
+        frame: Frame::for_visit(&mark),
         next: inside(next).to_owned(),
         wrong,
+        ended,
         public_read: state.config.server.public_read,
-    })
-}
-
-/// A valid token is of letters, digits, `-` and `_`: nothing that a cookie would have to escape.
-fn cookie(state: &AppState, value: &str, seconds: u32) -> String {
-    let secure = if state.config.server.public_url.starts_with("https://") {
-        "; Secure"
-    } else {
-        ""
-    };
-    format!("{COOKIE}={value}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Strict{secure}")
+    })?;
+    let set = cookie::set(&state.config, name, &mark, VISIT)?;
+    Ok(([(header::SET_COOKIE, set)], html).into_response())
 }
 
 /// A path of this service; whatever else stands in `next` leads home.
-fn inside(next: Option<&str>) -> &str {
+pub(super) fn inside(next: Option<&str>) -> &str {
     next.filter(|next| {
         let mut bytes = next.bytes();
         let plain = next.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\');

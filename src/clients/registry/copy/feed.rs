@@ -277,3 +277,64 @@ impl Inner {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PIECE: usize = 256 << 10;
+
+    fn piece(number: u8) -> Bytes {
+        Bytes::from(vec![number; PIECE])
+    }
+
+    fn flags(count: usize) -> Vec<Arc<AtomicBool>> {
+        (0..count).map(|_| Arc::default()).collect()
+    }
+
+    async fn take_all(feed: &Feed, number: usize) -> Result<Vec<u8>, u64> {
+        let mut seen = Vec::new();
+        loop {
+            match feed.next(number).await {
+                Next::Piece(piece) => seen.push(piece[0]),
+                Next::End => return Ok(seen),
+                Next::LetGo(at) => return Err(at),
+                Next::Failed(error) => panic!("{error}"),
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn everybody_gets_every_piece_in_order_and_the_buffer_stays_small() {
+        let feed = Feed::new(0, &flags(3));
+        let give = async {
+            for number in 0..100 {
+                assert!(feed.push(piece(number)).await);
+                let inner = feed.lock();
+                assert!(inner.end - inner.base <= WINDOW + PIECE as u64);
+            }
+            feed.end(Ok(()));
+            feed.drained().await;
+        };
+        let (_, one, two, three) = tokio::join!(give, take_all(&feed, 0), take_all(&feed, 1), take_all(&feed, 2));
+        let all: Vec<u8> = (0..100).collect();
+        assert_eq!([one, two, three], [Ok(all.clone()), Ok(all.clone()), Ok(all)]);
+    }
+
+    #[tokio::test]
+    async fn who_takes_nothing_is_let_go_with_its_place_and_the_others_go_on() {
+        let flags = flags(2);
+        let feed = Feed::new(0, &flags);
+        let give = async {
+            for number in 0..100 {
+                assert!(feed.push(piece(number)).await);
+            }
+            feed.end(Ok(()));
+            feed.drained().await;
+        };
+        let (_, quick) = tokio::join!(give, take_all(&feed, 0));
+        assert_eq!(quick, Ok((0..100).collect()));
+        assert!(matches!(feed.next(1).await, Next::LetGo(0)));
+        assert!(flags[1].load(Ordering::Relaxed) && !flags[0].load(Ordering::Relaxed));
+    }
+}

@@ -9,7 +9,7 @@ use world::registry::Registry as Server;
 use super::image::{MB, OCI, Pusher, client, copy, intact, server, to};
 use super::proxy::{Fault, Proxy, Times, answer};
 
-/// Larger than a chunk of 16 MiB, so that it goes in three.
+/// Larger than a chunk of 32 MiB, so that it goes in two.
 const LARGE: usize = 40 * MB;
 
 /// A real registry with an image, and an empty one.

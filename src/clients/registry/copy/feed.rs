@@ -15,7 +15,7 @@ use tokio::sync::Notify;
 use crate::clients::registry::RegistryError;
 
 /// Bytes that lie in one buffer at most, one piece more at times.
-const WINDOW: u64 = 2 << 20;
+const WINDOW: u64 = 1 << 20;
 
 /// So long the others have waited for a taker in all when it is let go, if this is also a good part of the time.
 const PATIENCE: Duration = Duration::from_millis(500);

@@ -200,3 +200,64 @@ async fn a_token_server_that_refuses_us_is_named() {
         "{text}"
     );
 }
+
+#[tokio::test]
+async fn an_identity_token_is_changed_for_short_ones() {
+    let (from, there) = (server(None).await, server(None).await);
+    let digest = Pusher::new(&from, "app").image(OCI, 404, &[1000]).await;
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let realm = format!("http://{}/oauth2/token", listener.local_addr().expect("its number"));
+    let forms = Arc::new(Mutex::new(Vec::new()));
+    let seen = forms.clone();
+    let router = axum::Router::new().route(
+        "/oauth2/token",
+        axum::routing::post(move |form: String| async move {
+            seen.lock().expect("no panic").push(form);
+            json!({"access_token": "short", "expires_in": 60}).to_string()
+        }),
+    );
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    let guard = Proxy::start(&there.address, move |parts| {
+        match parts
+            .headers
+            .get("authorization")
+            .is_some_and(|value| value == "Bearer short")
+        {
+            true => Fault::Strip("authorization"),
+            false => answer(
+                401,
+                &[(
+                    "www-authenticate",
+                    &format!("Bearer realm=\"{realm}\",service=\"house\""),
+                )],
+                "",
+            ),
+        }
+    })
+    .await;
+    let file = tempfile::NamedTempFile::new().expect("a file");
+    let auths = json!({"auths": {&guard.address: {"identitytoken": "long&lived"}}});
+    std::fs::write(file.path(), auths.to_string()).expect("written");
+    let client = client(
+        &[&from.address, &guard.address],
+        &[("registries_accounts_file", file.path().display().to_string())],
+    );
+    let (arrivals, _) = copy(
+        &client,
+        &format!("{}/app@{digest}", from.address),
+        &[to(&guard.address, "app", "1")],
+    )
+    .await;
+    arrivals[0].result.as_ref().expect("it arrives");
+    let forms = forms.lock().expect("no panic").clone();
+    assert_eq!(forms.len(), 1, "{forms:?}");
+    let fields = url_pairs(&forms[0]);
+    for (name, value) in [
+        ("grant_type", "refresh_token"),
+        ("refresh_token", "long&lived"),
+        ("service", "house"),
+        ("scope", "repository:app:pull,push"),
+    ] {
+        assert!(fields.contains(&(name.to_owned(), value.to_owned())), "{fields:?}");
+    }
+}

@@ -17,6 +17,12 @@ use crate::clients::registry::RegistryError;
 /// Bytes that lie in one buffer at most, one piece more at times.
 const WINDOW: u64 = 1 << 20;
 
+/// What a blob costs while it is under way, in KiB: its buffer, and what lies in those of its connections. Few large ones
+/// may be under way at once, and more small ones, which are round trips and little else.
+pub(super) fn cost(size: u64) -> u32 {
+    64 + u32::try_from(size.min(WINDOW) >> 10).unwrap_or(u32::MAX)
+}
+
 /// So long the others have waited for a taker in all when it is let go, if this is also a good part of the time.
 const PATIENCE: Duration = Duration::from_millis(500);
 const PART: u32 = 2;

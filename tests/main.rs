@@ -2,6 +2,7 @@
 
 mod architecture;
 mod boot;
+mod copy;
 mod dependencies;
 mod dockerfiles;
 mod engine_builders;

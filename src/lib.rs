@@ -16,6 +16,7 @@ pub mod pipeline;
 pub mod project;
 pub mod queue;
 pub mod sbom;
+pub mod sign_in;
 pub mod standards;
 pub mod store;
 pub mod tomcat;

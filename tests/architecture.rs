@@ -43,6 +43,7 @@ const TABLE: &[(&str, &[&str])] = &[
             "clients",
         ],
     ),
+    ("sign_in", &["config", "clients"]),
     (
         "web",
         &[
@@ -56,6 +57,7 @@ const TABLE: &[(&str, &[&str])] = &[
             "wake",
             "build_log",
             "webhook",
+            "sign_in",
         ],
     ),
     (
@@ -114,6 +116,7 @@ const TABLE: &[(&str, &[&str])] = &[
             "webhook",
             "intake",
             "notify",
+            "sign_in",
             "web",
             "pipeline",
             "queue",

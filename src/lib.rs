@@ -18,6 +18,7 @@ pub mod project;
 pub mod promotion;
 pub mod queue;
 pub mod sbom;
+pub mod sign_in;
 pub mod standards;
 pub mod store;
 pub mod tomcat;

@@ -44,6 +44,7 @@ const TABLE: &[(&str, &[&str])] = &[
             "clients",
         ],
     ),
+    ("sign_in", &["config", "clients"]),
     (
         "web",
         &[
@@ -58,6 +59,7 @@ const TABLE: &[(&str, &[&str])] = &[
             "wake",
             "build_log",
             "webhook",
+            "sign_in",
         ],
     ),
     (
@@ -121,6 +123,7 @@ const TABLE: &[(&str, &[&str])] = &[
             "webhook",
             "intake",
             "notify",
+            "sign_in",
             "web",
             "pipeline",
             "queue",

@@ -85,6 +85,9 @@ pub async fn run(args: &Args, config: &Config, out: &mut (dyn Write + Send)) -> 
     parts.push(part("mail server", mail(config, certificates)));
     parts.push(part("GitLab", gitlab(config, certificates)));
     parts.push(part("Git", git(args, config, certificates)));
+    if config.sign_in.provider.is_some() {
+        parts.push(part("sign-in", sign_in(config, certificates)));
+    }
     found.extend(join_all(parts).await);
 
     let mut well = true;
@@ -218,6 +221,14 @@ async fn gitlab(config: &Config, certificates: &Certificates) -> Found {
         None => text.push_str(", scopes unknown (GitLab tells them from 15.5 on)"),
     }
     Ok(text)
+}
+
+async fn sign_in(config: &Config, certificates: &Certificates) -> Found {
+    let openid = assembly::openid(config, certificates).map_err(|error| format!("{error:#}"))?;
+    match openid {
+        Some(openid) => openid.check().await.map_err(|error| error.to_string()),
+        None => Ok("not configured".to_owned()),
+    }
 }
 
 async fn git(args: &Args, config: &Config, certificates: &Certificates) -> Found {

@@ -7,14 +7,17 @@
 
 mod ban;
 mod boot;
+mod by_hand;
 mod check;
 mod checks;
 mod files;
 mod glob;
 mod inherit;
+mod library_waiver;
 mod load;
 mod pipeline;
 mod problem;
+mod read_pipeline;
 mod reader;
 mod reference;
 mod stack;
@@ -23,8 +26,10 @@ mod value;
 pub use crate::model::quantity::{parse_bytes, parse_duration};
 pub use ban::Ban;
 pub use boot::{Boot, Service};
+pub use by_hand::ByHand;
 pub use checks::{Checks, Waiver};
 pub use glob::{BadGlob, Glob, Specificity};
+pub use library_waiver::{LibraryWaiver, Waives};
 pub use pipeline::Pipeline;
 pub use problem::{DefinitionErrors, Problem};
 pub use reference::{ImageName, mirrored};

@@ -156,7 +156,7 @@ fn describe(
         },
         tests: packed.tests.counts,
         findings: checked.report.summary(),
-        waivers: checked.report.waivers().join("; "),
+        waivers: [checked.report.waivers(), packed.waivers.clone()].concat().join("; "),
         sbom: Some(Digest::of(&packed.sbom.document())),
         war: WarOrigin {
             path: packed.war.path.clone(),

@@ -54,8 +54,8 @@ impl Bases {
             let stage = bases.stage(text, from, numbers[begin], begin..end, house, last, found);
             bases.stages.push(stage);
         }
-        for at in 0..file.instructions.len() {
-            if let Instruction::Copy(copy) = &file.instructions[at] {
+        for (at, instruction) in file.instructions.iter().enumerate() {
+            if let Instruction::Copy(copy) = instruction {
                 for option in copy.options.iter().filter(|option| option.name.value == "from") {
                     match &option.value {
                         Some(value) => bases.copied(text, value, at, numbers[at], house, found),

@@ -66,7 +66,7 @@ pub(super) async fn inspect_image(
 fn configuration(info: &ImageInfo, labels: &BTreeMap<String, String>) -> Vec<String> {
     let mut wrong = Vec::new();
     let user = info.user.split(':').next().unwrap_or_default();
-    if user.parse::<u32>().is_ok_and(|user| user > 0) == false {
+    if !user.parse::<u32>().is_ok_and(|user| user > 0) {
         wrong.push(format!(
             "it runs as {:?}, which is no number of a user other than root",
             info.user

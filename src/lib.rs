@@ -3,6 +3,7 @@
 pub mod advisories;
 pub mod ansi;
 pub mod build_log;
+pub mod by_hand;
 pub mod cli;
 pub mod clients;
 pub mod config;

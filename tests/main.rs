@@ -8,6 +8,7 @@ mod dockerfiles;
 mod engine_builders;
 mod engine_client;
 mod engine_registry;
+mod exceptions;
 mod findings;
 mod git_client;
 mod hooks;

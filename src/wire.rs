@@ -3,7 +3,9 @@
 //! Field names are part of the interface. New fields may come, none changes its meaning or goes. Times are RFC 3339 in
 //! UTC; durations are milliseconds.
 
+mod diff;
 mod promotion;
+mod quality;
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -14,7 +16,9 @@ use crate::model::{
     StageState, TestReport, Trigger, WarCheck,
 };
 
+pub use diff::*;
 pub use promotion::*;
+pub use quality::*;
 
 /// Every answer that is not 2xx.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

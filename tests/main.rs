@@ -22,6 +22,7 @@ mod outside_clients;
 mod pages;
 mod payloads;
 mod plan;
+mod promotion;
 mod reproduce;
 mod resilience;
 mod road;

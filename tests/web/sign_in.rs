@@ -86,7 +86,11 @@ async fn a_person_signs_in_with_a_browser_presses_a_button_and_signs_out() {
     );
     let mut cookies = browser.cookies().await.expect("cookies");
     // The provider's own are of the same host.
-    cookies.retain(|cookie| cookie["name"].as_str().is_some_and(|name| name.starts_with("seaworthy")));
+    cookies.retain(|cookie| {
+        cookie["name"]
+            .as_str()
+            .is_some_and(|name| name.starts_with("seaworthy"))
+    });
     let names: Vec<&str> = cookies.iter().filter_map(|cookie| cookie["name"].as_str()).collect();
     assert_eq!(names, ["seaworthy-session"], "what the sign-in needed is gone");
     assert_eq!(

@@ -66,8 +66,8 @@ async fn a_rollback_puts_back_what_was_there() {
     let scene = Scene::open("approvals = 1\nprevious = false").await;
     let first = scene.image(3, &[40_000], "ada", true).await;
     let second = scene.image(4, &[40_001], "ada", true).await;
-    scene.into(&first, "production").await;
-    scene.into(&second, "production").await;
+    scene.bring(&first, "production").await;
+    scene.bring(&second, "production").await;
     let order = json!({"application": "basket", "environment": "production", "reason": "checkout is broken"});
     assert_eq!(scene.post("dev", "/api/rollbacks", order.clone()).await.0, 403);
     let (status, answer) = scene.post("rita", "/api/rollbacks", order).await;

@@ -77,7 +77,7 @@ async fn a_rollback_does_not_cross_a_copy() {
     let scene = Scene::open("approvals = 0\nprevious = false").await;
     let first = scene.image(3, &[1000], "ada", true).await;
     let second = scene.image(4, &[3_000_000], "ada", true).await;
-    scene.into_without_approval(&first).await;
+    scene.bring_without_approval(&first).await;
     scene.dc2.daemon().signal(Signal::Stop).await.expect("stopped");
     let id = scene.promote("dev", &second, "production").await;
     scene.comes_to(id, &["copying"]).await;

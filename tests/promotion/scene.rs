@@ -36,7 +36,6 @@ pub struct Scene {
 /// An image in QA.
 #[derive(Debug, Clone)]
 pub struct Image {
-    pub build: i64,
     pub digest: Digest,
     pub tag: String,
 }
@@ -129,6 +128,7 @@ repository = "{dc2_at}/live"
             base_name: "docker.io/library/tomcat:10.1".to_owned(),
             base_digest: Digest::of(b"base"),
             labels: Default::default(),
+            exception: None,
         };
         let war = War {
             file: "basket.war".into(),
@@ -179,11 +179,7 @@ repository = "{dc2_at}/live"
             let recorded = trunk::record(pool, ProjectId(7), "main", &head, &head, build, author).await;
             assert!(recorded.expect("written"));
         }
-        Image {
-            build: build.0,
-            digest,
-            tag,
-        }
+        Image { digest, tag }
     }
 
     pub async fn post(&self, who: &str, path: &str, body: Value) -> (StatusCode, Value) {
@@ -241,7 +237,7 @@ repository = "{dc2_at}/live"
     }
 
     /// Into an environment, with every approval that it needs.
-    pub async fn into(&self, image: &Image, environment: &str) -> i64 {
+    pub async fn bring(&self, image: &Image, environment: &str) -> i64 {
         let id = self.promote("dev", image, environment).await;
         if environment == "production" {
             let (status, answer) = self.approve("rita", id).await;
@@ -252,7 +248,7 @@ repository = "{dc2_at}/live"
     }
 
     /// Into production where no approval is needed.
-    pub async fn into_without_approval(&self, image: &Image) {
+    pub async fn bring_without_approval(&self, image: &Image) {
         let id = self.promote("dev", image, "production").await;
         self.comes_to(id, &["done"]).await;
     }

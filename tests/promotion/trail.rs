@@ -27,7 +27,7 @@ fn text(output: &Output) -> String {
 async fn one_changed_byte_names_its_row() {
     let scene = Scene::open("approvals = 1\nprevious = false").await;
     let image = scene.image(1, &[1000], "ada", true).await;
-    scene.into(&image, "production").await;
+    scene.bring(&image, "production").await;
     let order = json!({"image": image.digest, "category": "other", "reason": "no"});
     scene.post("dev", "/api/rejections", order).await;
     let exported = seaworthy(&scene, &["audit", "export"]).await;

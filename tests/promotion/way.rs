@@ -10,7 +10,7 @@ use super::scene::{Scene, means};
 async fn the_digest_that_was_tested_is_the_digest_that_runs() {
     let scene = Scene::open("approvals = 1").await;
     let image = scene.image(1, &[300_000, 20_000], "ada", true).await;
-    scene.into(&image, "pre").await;
+    scene.bring(&image, "pre").await;
     let order = json!({"image": image.digest, "environment": "production", "dry_run": true});
     let (status, outlook) = scene.post("dev", "/api/promotions", order).await;
     assert_eq!(status, 200, "{outlook}");
@@ -52,7 +52,7 @@ async fn the_digest_that_was_tested_is_the_digest_that_runs() {
 /// One data centre is away: the other has the image, the promotion says what is missing, and `resume` finishes it.
 #[tokio::test]
 async fn one_data_centre_failing_leaves_it_partial_and_resume_finishes_it() {
-    let mut scene = Scene::open("approvals = 0\nprevious = false").await;
+    let scene = Scene::open("approvals = 0\nprevious = false").await;
     let image = scene.image(2, &[50_000], "ada", true).await;
     scene.dc2.stop().await.expect("stopped");
     let id = scene.promote("dev", &image, "production").await;

@@ -95,7 +95,8 @@ impl Parts {
     }
 }
 
-fn same(code: ExitCode, wanted: ExitCode) -> bool {
+/// Did the verb end so?
+pub fn same(code: ExitCode, wanted: ExitCode) -> bool {
     // `ExitCode` has no comparison.
     format!("{code:?}") == format!("{wanted:?}")
 }

@@ -79,7 +79,8 @@ section!(GitLab {
 section!(Tls { ca_file: Option<PathBuf> });
 section!(Engine {
     url: String,
-    builder: Builder
+    builder: Builder,
+    foundations: usize
 });
 section!(Registry { repository: String, account: Option<Account>, plain_http: bool });
 section!(BaseImages { mirrors: BTreeMap<String, String>, account: Option<Account>, plain_http: bool });

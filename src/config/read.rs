@@ -104,6 +104,7 @@ impl Reader {
                     "engine.builder",
                     &[("buildkit", Builder::BuildKit), ("classic", Builder::Classic)],
                 ),
+                foundations: self.integer("engine.foundations", 0, 10_000) as usize,
             },
             registry: Registry {
                 repository: self

@@ -40,7 +40,9 @@ pub async fn run(run: &Run) -> Result<Product, StageError> {
     let dockerfile = run
         .stage(Stage::Dockerfile, render_dockerfile(run, &source, &packed, &checked))
         .await?;
-    let built = run.stage(Stage::Image, build_image(run, &checked, &dockerfile)).await?;
+    let built = run
+        .stage(Stage::Image, build_image(run, &packed, &checked, &dockerfile))
+        .await?;
     run.stage(Stage::Boot, boot_check(run, &built, &packed, &checked))
         .await?;
     let pushed = run

@@ -1,4 +1,5 @@
-//! The build context: the Dockerfile, and the WAR unpacked in its layers, as one tar stream made while it is read.
+//! The build context: a Dockerfile, the files of the house, and the WAR unpacked in its layers, as one tar stream made
+//! while it is read.
 //!
 //! The same WAR gives the same bytes: entries sorted, one owner, fixed modes. The time of a file is derived from its
 //! content, because Tomcat's weak ETag is made of size and time: with one fixed time, a changed file of the same size
@@ -7,7 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{self, BufReader, Read, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -27,20 +28,49 @@ const BLOCK: usize = 256 << 10;
 /// Files by layer and path, with their place in the WAR.
 pub(super) type Files = BTreeMap<Layer, BTreeMap<String, usize>>;
 
+/// Which layers are in a context.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::pipeline) enum Portion {
+    /// All of them.
+    All,
+    /// The released libraries.
+    Libraries,
+    /// All but the released libraries.
+    Others,
+}
+
+impl Portion {
+    fn has(self, layer: Layer) -> bool {
+        match self {
+            Self::All => true,
+            Self::Libraries => layer == Layer::Libraries,
+            Self::Others => layer != Layer::Libraries,
+        }
+    }
+}
+
+/// What a context is made of.
+pub(super) struct Contents {
+    pub(super) war: PathBuf,
+    pub(super) files: Arc<Files>,
+    /// The application's directory in each of the layers.
+    pub(super) webapp: String,
+    /// What the builder follows.
+    pub(super) dockerfile: String,
+    /// The files of the house.
+    pub(super) rendered: Arc<Rendered>,
+    pub(super) portion: Portion,
+}
+
 /// The context as a stream; the WAR is unpacked on a blocking thread as the stream is taken.
-pub(super) fn stream(
-    war: PathBuf,
-    files: Arc<Files>,
-    webapp: String,
-    rendered: Arc<Rendered>,
-) -> ReceiverStream<io::Result<Bytes>> {
+pub(super) fn stream(contents: Contents) -> ReceiverStream<io::Result<Bytes>> {
     let (sender, receiver) = mpsc::channel(8);
     tokio::task::spawn_blocking(move || {
         let writer = Blocks {
             sender: sender.clone(),
             block: Vec::with_capacity(BLOCK),
         };
-        if let Err(error) = pack(&war, &files, &webapp, &rendered, writer)
+        if let Err(error) = pack(&contents, writer)
             && error.kind() != io::ErrorKind::BrokenPipe
         {
             // Without a receiver nobody wants to know.
@@ -50,10 +80,12 @@ pub(super) fn stream(
     ReceiverStream::new(receiver)
 }
 
-fn pack(war: &Path, files: &Files, webapp: &str, rendered: &Rendered, out: Blocks) -> io::Result<()> {
-    let mut archive = ZipArchive::new(BufReader::with_capacity(1 << 20, File::open(war)?)).map_err(io::Error::other)?;
+fn pack(contents: &Contents, out: Blocks) -> io::Result<()> {
+    let (rendered, webapp) = (&contents.rendered, &contents.webapp);
+    let file = BufReader::with_capacity(1 << 20, File::open(&contents.war)?);
+    let mut archive = ZipArchive::new(file).map_err(io::Error::other)?;
     let mut tar = tar::Builder::new(out);
-    append_text(&mut tar, CONTEXT_DOCKERFILE, &rendered.text, 0o644)?;
+    append_text(&mut tar, CONTEXT_DOCKERFILE, &contents.dockerfile, 0o644)?;
     let empty: Vec<String> = rendered.directories.iter().map(|path| format!("{path}/")).collect();
     for directory in directories(rendered.files.iter().map(|file| &file.path).chain(&empty)) {
         append_directory(&mut tar, &format!("{CONTEXT_HOUSE}/{directory}"))?;
@@ -62,7 +94,7 @@ fn pack(war: &Path, files: &Files, webapp: &str, rendered: &Rendered, out: Block
         let mode = if file.is_program() { 0o755 } else { 0o644 };
         append_text(&mut tar, &format!("{CONTEXT_HOUSE}/{}", file.path), &file.text, mode)?;
     }
-    for (layer, files) in files {
+    for (layer, files) in contents.files.iter().filter(|(layer, _)| contents.portion.has(**layer)) {
         let root = format!("{CONTEXT_LAYERS}/{}/{webapp}", layer.as_str());
         for directory in directories(files.keys()) {
             append_directory(&mut tar, &format!("{root}/{directory}"))?;

@@ -1,6 +1,7 @@
 //! How the WAR is laid out in the image: its entries looked at before anything of it is unpacked, each in its layer.
 
 mod context;
+mod foundation;
 #[cfg(test)]
 mod hostile_tests;
 
@@ -14,7 +15,8 @@ use bytes::Bytes;
 use tokio_stream::wrappers::ReceiverStream;
 use zip::ZipArchive;
 
-use self::context::Files;
+pub(super) use self::context::Portion;
+use self::context::{Contents, Files};
 use crate::dockerfile::Rendered;
 use crate::maven::WarLimits;
 use crate::model::{Finding, Layer};
@@ -104,14 +106,22 @@ impl Layout {
         })
     }
 
-    /// The build context as a stream; the WAR is unpacked on a blocking thread as the stream is taken.
-    pub(super) fn context(&self, webapp: &str, rendered: &Arc<Rendered>) -> ReceiverStream<io::Result<Bytes>> {
-        context::stream(
-            self.war.clone(),
-            Arc::clone(&self.files),
-            webapp.to_owned(),
-            Arc::clone(rendered),
-        )
+    /// A build context as a stream; the WAR is unpacked on a blocking thread as the stream is taken.
+    pub(super) fn context(
+        &self,
+        webapp: &str,
+        dockerfile: &str,
+        rendered: &Arc<Rendered>,
+        portion: Portion,
+    ) -> ReceiverStream<io::Result<Bytes>> {
+        context::stream(Contents {
+            war: self.war.clone(),
+            files: Arc::clone(&self.files),
+            webapp: webapp.to_owned(),
+            dockerfile: dockerfile.to_owned(),
+            rendered: Arc::clone(rendered),
+            portion,
+        })
     }
 }
 
@@ -169,7 +179,8 @@ mod tests {
             }],
             directories: vec!["config".to_owned()],
         });
-        let mut stream = surveyed(war).expect("no finding").context("ROOT", &rendered);
+        let layout = surveyed(war).expect("no finding");
+        let mut stream = layout.context("ROOT", &rendered.text, &rendered, Portion::All);
         let mut bytes = Vec::new();
         while let Some(block) = stream.next().await {
             bytes.extend_from_slice(&block.expect("a block"));

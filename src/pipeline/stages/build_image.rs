@@ -1,30 +1,98 @@
 //! Image: the unpacked WAR and the Dockerfile to the engine's builder.
+//!
+//! Nearly all of a WAR are released libraries, and they seldom change. So the first part of the Dockerfile, up to them, is
+//! built once into an image that is kept, the foundation, and the rest of it on that: what the engine has is not sent
+//! again. The result is the same as in one piece, and so is built what cannot be divided.
 
-use crate::clients::engine::ImageSpec;
-use crate::model::BuiltImage;
-use crate::pipeline::stages::{Checked, Prepared};
+use crate::clients::engine::{BuildError, ImageSpec, foundation_name};
+use crate::dockerfile::{Divided, divide};
+use crate::model::{BuiltImage, Digest};
+use crate::pipeline::layout::Portion;
+use crate::pipeline::stages::{Checked, Packed, Prepared};
 use crate::pipeline::{Run, StageError};
 
 pub(in crate::pipeline) async fn build_image(
     run: &Run,
+    packed: &Packed,
     checked: &Checked,
     prepared: &Prepared,
 ) -> Result<BuiltImage, StageError> {
-    let parts = &run.parts;
     let reference = run.reference();
     run.say(&format!("Building {reference}"));
-    let dockerfile = &prepared.dockerfile;
-    let base = checked.stack.runtime.image.mirrored(&parts.config.base_images.mirrors);
-    let spec = ImageSpec {
-        context: checked
-            .layout
-            .context(&run.pipeline.context_path.directory(), &prepared.rendered),
-        reference: reference.clone(),
-        labels: dockerfile.labels.clone(),
-        logins: parts.logins(&base),
-        owner: run.owner(),
+    let site = Site { run, checked, prepared };
+    let id = match site.foundation(packed) {
+        Some((name, parts)) => site.build_on(&name, parts).await?,
+        None => site.build_whole().await?,
     };
-    let id = parts.engine.build_image(spec, run.teller()).await?;
     run.note(id.hex()[..12].to_owned());
     Ok(BuiltImage { id, reference })
+}
+
+/// What is built from.
+struct Site<'a> {
+    run: &'a Run,
+    checked: &'a Checked,
+    prepared: &'a Prepared,
+}
+
+impl Site<'_> {
+    /// The name of what this image can be built on, and the parts of the Dockerfile.
+    fn foundation(&self, packed: &Packed) -> Option<(String, Divided<'_>)> {
+        let (run, prepared) = (self.run, self.prepared);
+        if run.parts.config.engine.foundations == 0 {
+            return None;
+        }
+        let parts = divide(&prepared.dockerfile.text)?;
+        let webapp = run.pipeline.context_path.directory();
+        let layout = &self.checked.layout;
+        let checksum = layout.foundation(&webapp, parts.foundation, &prepared.rendered, &packed.sbom)?;
+        Some((foundation_name(&run.installation, &checksum), parts))
+    }
+
+    async fn build_on(&self, name: &str, parts: Divided<'_>) -> Result<Digest, StageError> {
+        let (run, engine) = (self.run, &self.run.parts.engine);
+        if engine.use_foundation(name).await? {
+            run.say("The engine has the libraries already");
+        } else {
+            run.say("The libraries are new to the engine");
+            self.build(parts.foundation, Portion::Libraries, name, false).await?;
+        }
+        let rest = format!("FROM {name}\n{}", parts.rest);
+        match self.build(&rest, Portion::Others, &run.reference(), true).await {
+            // Whoever cleans up on the engine may take it at any time.
+            Err(_) if !engine.use_foundation(name).await? => {
+                run.say("The libraries were removed from the engine meanwhile: all is built in one piece");
+                self.build_whole().await
+            }
+            built => Ok(built?),
+        }
+    }
+
+    async fn build_whole(&self) -> Result<Digest, StageError> {
+        let (text, reference) = (&self.prepared.dockerfile.text, self.run.reference());
+        Ok(self.build(text, Portion::All, &reference, true).await?)
+    }
+
+    /// `ours` says that it is this build's image; else it is the foundation, which is nobody's and says nothing of itself.
+    async fn build(
+        &self,
+        dockerfile: &str,
+        portion: Portion,
+        reference: &str,
+        ours: bool,
+    ) -> Result<Digest, BuildError> {
+        let (run, prepared) = (self.run, self.prepared);
+        let webapp = run.pipeline.context_path.directory();
+        let mirrors = &run.parts.config.base_images.mirrors;
+        let base = self.checked.stack.runtime.image.mirrored(mirrors);
+        let labels = prepared.dockerfile.labels.clone();
+        let spec = ImageSpec {
+            context: self.checked.layout.context(&webapp, dockerfile, &prepared.rendered, portion),
+            reference: reference.to_owned(),
+            labels: if ours { labels } else { Default::default() },
+            logins: run.parts.logins(&base),
+            owner: ours.then(|| run.owner()),
+        };
+        run.parts.engine.build_image(spec, run.teller()).await
+    }
 }

@@ -8,6 +8,7 @@ mod engine_builders;
 mod engine_client;
 mod engine_registry;
 mod findings;
+mod foundations;
 mod git_client;
 mod hooks;
 mod house;

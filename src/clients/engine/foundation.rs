@@ -22,7 +22,10 @@ impl Engine {
     pub async fn use_foundation(&self, name: &str) -> Result<bool, EngineError> {
         let doing = format!("looking for the image {name}");
         let (repository, tag) = split_tag(name);
-        let options = TagImageOptionsBuilder::new().repo(repository).tag(tag.unwrap_or_default()).build();
+        let options = TagImageOptionsBuilder::new()
+            .repo(repository)
+            .tag(tag.unwrap_or_default())
+            .build();
         // The engine keeps the time when an image was last given a name, the one that it has already included.
         match self.docker().await?.tag_image(name, Some(options)).await {
             Ok(()) => Ok(true),

@@ -87,7 +87,10 @@ impl Site<'_> {
         let base = self.checked.stack.runtime.image.mirrored(mirrors);
         let labels = prepared.dockerfile.labels.clone();
         let spec = ImageSpec {
-            context: self.checked.layout.context(&webapp, dockerfile, &prepared.rendered, portion),
+            context: self
+                .checked
+                .layout
+                .context(&webapp, dockerfile, &prepared.rendered, portion),
             reference: reference.to_owned(),
             labels: if ours { labels } else { Default::default() },
             logins: run.parts.logins(&base),

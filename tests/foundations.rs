@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use seaworthy::clients::engine::Foundation;
 use serde_json::Value;
 use world::gitlab::Event;
 
@@ -31,7 +32,7 @@ async fn configuration(house: &House, build: i64) -> Value {
     config
 }
 
-async fn foundations(house: &House) -> Vec<String> {
+async fn foundations(house: &House) -> Vec<Foundation> {
     let installation = house.installation().await;
     house.engine().foundations(&installation).await.expect("a list")
 }
@@ -67,11 +68,20 @@ async fn built_on_a_foundation_or_in_one_piece_is_the_same_image() {
             if builder == "buildkit" {
                 assert_eq!(configuration(&house, build).await, whole);
             }
-            assert_eq!(foundations(&house).await.len(), 1);
+            let kept = foundations(&house).await;
+            assert_eq!(kept.len(), 1);
+            assert_eq!(
+                kept[0].names.len(),
+                1,
+                "the name that it was pushed by is gone: {kept:?}"
+            );
+            if said == NEW {
+                assert!(log.contains("are in the registry already"), "{log}");
+            }
         }
         service.terminate().await;
         let kept = foundations(&house).await;
-        house.engine().remove_image(&kept[0], None).await.expect("removed");
+        house.engine().remove_foundation(&kept[0]).await.expect("removed");
     }
     house.close().await;
 }
@@ -106,11 +116,12 @@ async fn the_last_used_are_kept_and_one_that_goes_is_made_again() {
     let engine = house.engine();
     let remover = tokio::spawn(async move {
         loop {
-            for name in engine.foundations(&installation).await.unwrap_or_default() {
-                let _ = engine.remove_image(&name, None).await;
+            for foundation in engine.foundations(&installation).await.unwrap_or_default() {
+                let _ = engine.remove_foundation(&foundation).await;
             }
         }
     });
+    let mut taken = 0;
     for build in 3..6 {
         let words = format!("{build}");
         mr = house
@@ -120,8 +131,11 @@ async fn the_last_used_are_kept_and_one_that_goes_is_made_again() {
             .expect("pushed");
         house.deliver(&service, &mr, Event::Push).await;
         let ended = house.passes(build).await;
-        assert_eq!(ended.build.attempt, 1, "{}", house.log_of(build).await);
+        let log = house.log_of(build).await;
+        assert_eq!(ended.build.attempt, 1, "{log}");
+        taken += usize::from(log.contains("removed from the engine meanwhile"));
     }
+    assert!(taken > 0, "it was never in time");
     remover.abort();
     house.close().await;
 }

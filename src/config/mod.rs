@@ -82,7 +82,7 @@ section!(Engine {
     builder: Builder,
     foundations: usize
 });
-section!(Registry { repository: String, account: Option<Account>, plain_http: bool });
+section!(Registry { repository: String, libraries: String, account: Option<Account>, plain_http: bool });
 section!(BaseImages { mirrors: BTreeMap<String, String>, account: Option<Account>, plain_http: bool });
 section!(Maven { settings_file: Option<PathBuf>, mirror_url: Option<String>, hand_in_certificates: bool, cache: String });
 section!(Smtp { host: String, port: u16, tls: SmtpTls, account: Option<Account>, from: String });

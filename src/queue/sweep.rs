@@ -21,10 +21,11 @@ impl Workers {
     /// (`pipeline/stages/build_image.rs`).
     async fn sweep_foundations(&self) {
         let found = known(self.parts.engine.foundations(&self.installation).await, "the engine");
-        for name in found.iter().skip(self.parts.config.engine.foundations) {
-            match self.parts.engine.remove_image(name, None).await {
-                Ok(()) => tracing::info!(name, "swept away: it was not used for the longest time"),
-                Err(error) => tracing::warn!(name, %error, "not swept away; tried again later"),
+        for foundation in found.iter().skip(self.parts.config.engine.foundations) {
+            let names = foundation.names.join(", ");
+            match self.parts.engine.remove_foundation(foundation).await {
+                Ok(()) => tracing::info!(names, "swept away: it was not used for the longest time"),
+                Err(error) => tracing::warn!(names, %error, "not swept away; tried again later"),
             }
         }
     }

@@ -405,8 +405,8 @@ impl House {
         for leftover in engine.leftovers(&installation).await.unwrap_or_default() {
             let _ = engine.remove(&leftover).await;
         }
-        for name in engine.foundations(&installation).await.unwrap_or_default() {
-            let _ = engine.remove_image(&name, None).await;
+        for foundation in engine.foundations(&installation).await.unwrap_or_default() {
+            let _ = engine.remove_foundation(&foundation).await;
         }
     }
 }

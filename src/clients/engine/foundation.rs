@@ -6,7 +6,7 @@
 
 use bollard::query_parameters::{ListImagesOptions, TagImageOptionsBuilder};
 
-use super::{Engine, EngineError, ErrorKind, split_tag};
+use super::{Credentials, Engine, EngineError, ErrorKind, split_tag};
 use crate::model::Digest;
 
 /// First part of their names. Never a registry: `.invalid` is reserved (RFC 2606).
@@ -15,6 +15,13 @@ const KEPT: &str = "foundation.seaworthy.invalid/";
 /// The name of the foundation that has this checksum.
 pub fn foundation_name(installation: &str, checksum: &Digest) -> String {
     format!("{KEPT}{installation}:{}", checksum.hex())
+}
+
+/// A foundation on the engine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Foundation {
+    /// All names of the image.
+    pub names: Vec<String>,
 }
 
 impl Engine {
@@ -36,22 +43,52 @@ impl Engine {
         }
     }
 
-    /// The names of all foundations of an installation, the last used first.
-    pub async fn foundations(&self, installation: &str) -> Result<Vec<String>, EngineError> {
+    /// Pushes a foundation under another name, which it has on the engine no longer than that.
+    pub async fn push_foundation(
+        &self,
+        name: &str,
+        reference: &str,
+        credentials: Option<&Credentials>,
+    ) -> Result<(), EngineError> {
+        let doing = format!("naming {name} as {reference}");
+        let (repository, tag) = split_tag(reference);
+        let options = TagImageOptionsBuilder::new()
+            .repo(repository)
+            .tag(tag.unwrap_or_default())
+            .build();
+        let named = self.docker().await?.tag_image(name, Some(options)).await;
+        named.map_err(|error| self.error(&doing, error))?;
+        let pushed = self.push(reference, credentials, |_| ()).await;
+        self.remove_image(reference, None).await?;
+        pushed.map(drop)
+    }
+
+    /// All foundations of an installation, the last used first.
+    pub async fn foundations(&self, installation: &str) -> Result<Vec<Foundation>, EngineError> {
         let docker = self.docker().await?;
         let error = |e| self.error("listing the images that others are built on", e);
         let images = docker.list_images(None::<ListImagesOptions>).await.map_err(error)?;
         let prefix = format!("{KEPT}{installation}:");
-        let names = images.into_iter().flat_map(|image| image.repo_tags);
         let mut found = Vec::new();
-        for name in names.filter(|name| name.starts_with(&prefix)) {
-            match docker.inspect_image(&name).await.map_err(error) {
-                Ok(seen) => found.push((seen.metadata.and_then(|data| data.last_tag_time), name)),
+        for image in images {
+            let Some(name) = image.repo_tags.iter().find(|name| name.starts_with(&prefix)) else {
+                continue;
+            };
+            match docker.inspect_image(name).await.map_err(error) {
+                Ok(seen) => found.push((seen.metadata.and_then(|data| data.last_tag_time), image.repo_tags)),
                 Err(gone) if gone.kind() == ErrorKind::Missing => {}
                 Err(error) => return Err(error),
             }
         }
         found.sort_by(|(a, _), (b, _)| b.cmp(a));
-        Ok(found.into_iter().map(|(_, name)| name).collect())
+        Ok(found.into_iter().map(|(_, names)| Foundation { names }).collect())
+    }
+
+    /// Removes a foundation, also from under a name that a dead worker left on it; not there is success.
+    pub async fn remove_foundation(&self, foundation: &Foundation) -> Result<(), EngineError> {
+        for name in &foundation.names {
+            self.remove_image(name, None).await?;
+        }
+        Ok(())
     }
 }

@@ -49,7 +49,7 @@ pub use build::{BuildError, ImageSpec};
 pub use container::{BuildContainer, CacheVolume, ContainerSpec, Limits, User};
 pub use error::{EngineError, ErrorKind};
 pub use exec::{Command, Exit};
-pub use foundation::foundation_name;
+pub use foundation::{Foundation, foundation_name};
 pub use image::ImageInfo;
 pub use output::{Line, Stream};
 pub use pack::{TarStream, tar_directory};

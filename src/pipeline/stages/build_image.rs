@@ -8,24 +8,35 @@ use crate::clients::engine::{BuildError, ImageSpec, foundation_name};
 use crate::dockerfile::{Divided, divide};
 use crate::model::{BuiltImage, Digest};
 use crate::pipeline::layout::Portion;
+use crate::pipeline::stages::push_libraries::EarlyPush;
 use crate::pipeline::stages::{Checked, Packed, Prepared};
 use crate::pipeline::{Run, StageError};
+
+/// An image on the engine.
+#[derive(Debug)]
+pub(in crate::pipeline) struct Built {
+    /// It.
+    pub image: BuiltImage,
+    /// Its libraries on their way to the registry, if they are new.
+    pub early: Option<EarlyPush>,
+}
 
 pub(in crate::pipeline) async fn build_image(
     run: &Run,
     packed: &Packed,
     checked: &Checked,
     prepared: &Prepared,
-) -> Result<BuiltImage, StageError> {
+) -> Result<Built, StageError> {
     let reference = run.reference();
     run.say(&format!("Building {reference}"));
     let site = Site { run, checked, prepared };
-    let id = match site.foundation(packed) {
-        Some((name, parts)) => site.build_on(&name, parts).await?,
-        None => site.build_whole().await?,
+    let (id, early) = match site.foundation(packed) {
+        Some((checksum, parts)) => site.build_on(&checksum, parts).await?,
+        None => (site.build_whole().await?, None),
     };
     run.note(id.hex()[..12].to_owned());
-    Ok(BuiltImage { id, reference })
+    let image = BuiltImage { id, reference };
+    Ok(Built { image, early })
 }
 
 /// What is built from.
@@ -36,8 +47,8 @@ struct Site<'a> {
 }
 
 impl Site<'_> {
-    /// The name of what this image can be built on, and the parts of the Dockerfile.
-    fn foundation(&self, packed: &Packed) -> Option<(String, Divided<'_>)> {
+    /// The checksum of what this image can be built on, and the parts of the Dockerfile.
+    fn foundation(&self, packed: &Packed) -> Option<(Digest, Divided<'_>)> {
         let (run, prepared) = (self.run, self.prepared);
         if run.parts.config.engine.foundations == 0 {
             return None;
@@ -46,26 +57,30 @@ impl Site<'_> {
         let webapp = run.pipeline.context_path.directory();
         let layout = &self.checked.layout;
         let checksum = layout.foundation(&webapp, parts.foundation, &prepared.rendered, &packed.sbom)?;
-        Some((foundation_name(&run.installation, &checksum), parts))
+        Some((checksum, parts))
     }
 
-    async fn build_on(&self, name: &str, parts: Divided<'_>) -> Result<Digest, StageError> {
+    async fn build_on(&self, checksum: &Digest, parts: Divided<'_>) -> Result<(Digest, Option<EarlyPush>), StageError> {
         let (run, engine) = (self.run, &self.run.parts.engine);
-        if engine.use_foundation(name).await? {
+        let name = &foundation_name(&run.installation, checksum);
+        let early = if engine.use_foundation(name).await? {
             run.say("The engine has the libraries already");
+            None
         } else {
             run.say("The libraries are new to the engine");
             self.build(parts.foundation, Portion::Libraries, name, false).await?;
-        }
+            EarlyPush::begin(run, name, checksum)
+        };
         let rest = format!("FROM {name}\n{}", parts.rest);
-        match self.build(&rest, Portion::Others, &run.reference(), true).await {
+        let id = match self.build(&rest, Portion::Others, &run.reference(), true).await {
             // Whoever cleans up on the engine may take it at any time.
             Err(_) if !engine.use_foundation(name).await? => {
                 run.say("The libraries were removed from the engine meanwhile: all is built in one piece");
-                self.build_whole().await
+                self.build_whole().await?
             }
-            built => Ok(built?),
-        }
+            built => built?,
+        };
+        Ok((id, early))
     }
 
     async fn build_whole(&self) -> Result<Digest, StageError> {

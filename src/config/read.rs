@@ -198,7 +198,7 @@ impl Reader {
             );
         }
         let libraries = &config.registry.libraries;
-        if !libraries.is_empty() && !super::reader::is_repository(&format!("a/{libraries}")) {
+        if !libraries.is_empty() && !super::reader::is_repository(&format!("localhost/{libraries}")) {
             self.wrong(
                 "registry.libraries",
                 format!("{libraries:?}"),

@@ -20,7 +20,7 @@ pub fn foundation_name(installation: &str, checksum: &Digest) -> String {
 /// A foundation on the engine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Foundation {
-    /// All names of the image.
+    /// The names of the image; of one that is another installation's too, the own ones.
     pub names: Vec<String>,
 }
 
@@ -71,11 +71,12 @@ impl Engine {
         let prefix = format!("{KEPT}{installation}:");
         let mut found = Vec::new();
         for image in images {
-            let Some(name) = image.repo_tags.iter().find(|name| name.starts_with(&prefix)) else {
+            let names = own(image.repo_tags, &prefix);
+            let Some(name) = names.iter().find(|name| name.starts_with(&prefix)) else {
                 continue;
             };
             match docker.inspect_image(name).await.map_err(error) {
-                Ok(seen) => found.push((seen.metadata.and_then(|data| data.last_tag_time), image.repo_tags)),
+                Ok(seen) => found.push((seen.metadata.and_then(|data| data.last_tag_time), names)),
                 Err(gone) if gone.kind() == ErrorKind::Missing => {}
                 Err(error) => return Err(error),
             }
@@ -90,5 +91,31 @@ impl Engine {
             self.remove_image(name, None).await?;
         }
         Ok(())
+    }
+}
+
+/// Two installations that make the same foundation share one image; only when it is a single one's are other names that one's.
+fn own(mut names: Vec<String>, prefix: &str) -> Vec<String> {
+    let is_own = |name: &String| name.starts_with(prefix);
+    if names.iter().any(|name| name.starts_with(KEPT) && !is_own(name)) {
+        names.retain(is_own);
+    }
+    names
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_foundation_that_is_shared_is_left_to_the_other_one() {
+        let name = |installation: &str| foundation_name(installation, &Digest::of(b""));
+        let pushed = "registry.example.com/qa/libraries:1".to_owned();
+        let (prefix, ours, theirs) = (format!("{KEPT}house:"), name("house"), name("other"));
+        assert_eq!(
+            own(vec![ours.clone(), pushed.clone()], &prefix),
+            [ours.clone(), pushed.clone()]
+        );
+        assert_eq!(own(vec![theirs, pushed, ours.clone()], &prefix), [ours]);
     }
 }

@@ -10,6 +10,7 @@ mod engine_client;
 mod engine_registry;
 mod exceptions;
 mod findings;
+mod foundations;
 mod git_client;
 mod hooks;
 mod house;

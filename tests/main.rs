@@ -26,5 +26,6 @@ mod road;
 mod runs;
 mod secrets;
 mod stacks;
+mod trunk;
 mod web;
 mod webhook;

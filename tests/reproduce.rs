@@ -7,7 +7,7 @@ use world::engine::Engine;
 use crate::house::{House, Own, Service};
 
 /// Runs `seaworthy reproduce` and gives its words, and whether all was equal.
-async fn reproduce(house: &House, service: &Service, token: &str, arguments: &[&str]) -> (bool, String) {
+pub async fn reproduce(house: &House, service: &Service, token: &str, arguments: &[&str]) -> (bool, String) {
     let output = tokio::process::Command::new(env!("CARGO_BIN_EXE_seaworthy"))
         .arg("reproduce")
         .args(arguments)

@@ -3,6 +3,7 @@
 pub mod advisories;
 pub mod ansi;
 pub mod build_log;
+pub mod by_hand;
 pub mod cli;
 pub mod clients;
 pub mod config;
@@ -18,6 +19,7 @@ pub mod project;
 pub mod promotion;
 pub mod queue;
 pub mod sbom;
+pub mod sign_in;
 pub mod standards;
 pub mod store;
 pub mod tomcat;

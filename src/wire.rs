@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::model::{
-    BuildId, BuildState, Choice, DeliveryId, Digest, Finding, ProjectId, ProjectPath, Sha, Stage, StageState,
-    TestReport, Trigger, WarCheck, full_mark, mark,
+    BuildId, BuildState, Choice, DeliveryId, Digest, DockerfileException, Finding, ProjectId, ProjectPath, Sha, Stage,
+    StageState, TestReport, Trigger, WarCheck, full_mark, mark,
 };
 
 pub use promotion::*;
@@ -242,6 +242,9 @@ pub struct Image {
     pub base_name: String,
     /// What that name meant.
     pub base_digest: Digest,
+    /// Is the Dockerfile hand-written, and who allowed that?
+    #[serde(default)]
+    pub exception: Option<DockerfileException>,
     /// The whole Dockerfile.
     pub dockerfile: String,
     /// Its checksum.

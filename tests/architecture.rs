@@ -23,6 +23,7 @@ const TABLE: &[(&str, &[&str])] = &[
     ("tomcat", &[]),
     ("project", &["model", "definition", "maven"]),
     ("standards", &["model", "definition", "maven"]),
+    ("by_hand", &["model", "definition", "dockerfile", "standards"]),
     ("store", &["model"]),
     ("gates", &["model", "definition", "store"]),
     ("advisories", &["model", "maven", "store"]),
@@ -44,6 +45,7 @@ const TABLE: &[(&str, &[&str])] = &[
             "clients",
         ],
     ),
+    ("sign_in", &["config", "clients"]),
     (
         "web",
         &[
@@ -58,6 +60,7 @@ const TABLE: &[(&str, &[&str])] = &[
             "wake",
             "build_log",
             "webhook",
+            "sign_in",
         ],
     ),
     (
@@ -72,6 +75,7 @@ const TABLE: &[(&str, &[&str])] = &[
             "tomcat",
             "project",
             "standards",
+            "by_hand",
             "store",
             "advisories",
             "wake",
@@ -113,6 +117,7 @@ const TABLE: &[(&str, &[&str])] = &[
             "definition",
             "dockerfile",
             "project",
+            "by_hand",
             "store",
             "advisories",
             "wake",
@@ -121,6 +126,7 @@ const TABLE: &[(&str, &[&str])] = &[
             "webhook",
             "intake",
             "notify",
+            "sign_in",
             "web",
             "pipeline",
             "queue",

@@ -14,7 +14,6 @@ use world::gitlab::{GitLab, OpenMr, Pushed, Strategy};
 
 use crate::hooks::{Desk, everything, fixture, tree_of};
 use crate::house::{HOOK_SECRET, House, PATIENCE, Service, sample};
-use crate::reproduce::reproduce;
 
 /// The project of the fixtures.
 const PROJECT: ProjectId = ProjectId(4711);
@@ -518,7 +517,9 @@ async fn a_merged_tree_keeps_its_digest_and_a_moved_trunk_is_built() {
     let token = "swt_auditor";
     let made = tokens::create(&house.pool, "auditor", token, Role::Developer).await;
     assert!(made.expect("a token"));
-    let (equal, text) = reproduce(&house, &service, token, &[&image.pushed.pinned()]).await;
+    let (equal, text) = house
+        .program_as(&service, token, &["reproduce", &image.pushed.pinned()])
+        .await;
     assert!(equal, "{text}\n{}", house.log_of(4).await);
     assert_eq!(
         house.trunk_digest(&moved).await,

@@ -10,6 +10,7 @@ use crate::clients::engine::{Builder, Engine, EngineOptions};
 use crate::clients::git::{Git, GitOptions};
 use crate::clients::gitlab::GitLab;
 use crate::clients::http;
+use crate::clients::openid::OpenId;
 use crate::config::{self, Config};
 use crate::definition::Definitions;
 use crate::dockerfile::Templates;
@@ -51,6 +52,18 @@ pub fn gitlab(config: &Config, certificates: &Certificates) -> anyhow::Result<Gi
         config.gitlab.timeout,
         http,
     )?)
+}
+
+/// The OpenID provider as configured, if there is one.
+///
+/// # Errors
+/// TLS cannot be set up.
+pub fn openid(config: &Config, certificates: &Certificates) -> anyhow::Result<Option<OpenId>> {
+    let Some(provider) = &config.sign_in.provider else {
+        return Ok(None);
+    };
+    let redirect = format!("{}/sign-in/return", config.server.public_url.trim_end_matches('/'));
+    Ok(Some(OpenId::new(provider, redirect, http::client(certificates)?)))
 }
 
 /// The engine as configured.

@@ -85,6 +85,9 @@ pub async fn run(args: &Args, config: &Config, out: &mut (dyn Write + Send)) -> 
     parts.push(part("mail server", mail(config, certificates)));
     parts.push(part("GitLab", gitlab(config, certificates)));
     parts.push(part("Git", git(args, config, certificates)));
+    if config.sign_in.provider.is_some() {
+        parts.push(part("sign-in", sign_in(config, certificates)));
+    }
     found.extend(join_all(parts).await);
 
     let mut well = true;
@@ -107,8 +110,21 @@ fn part<'a>(what: impl Into<String>, asked: impl Future<Output = Found> + Send +
 
 fn definitions(config: &Config) -> Found {
     let (_, definitions) = assembly::definitions(config).map_err(|error| format!("{error:#}"))?;
+    let today = chrono::Utc::now().date_naive();
+    let exceptions = definitions
+        .pipelines()
+        .filter_map(|pipeline| Some((pipeline, &pipeline.by_hand.as_ref()?.allowed)));
+    let mut told = String::new();
+    for (pipeline, allowed) in exceptions {
+        let over = if allowed.holds(today) {
+            ""
+        } else {
+            " (it has run out: builds fail)"
+        };
+        told.push_str(&format!("; {}: {allowed}{over}", pipeline.name));
+    }
     Ok(format!(
-        "{} pipeline(s), {} stack(s)",
+        "{} pipeline(s), {} stack(s){told}",
         definitions.pipelines().count(),
         definitions.stacks().count()
     ))
@@ -218,6 +234,14 @@ async fn gitlab(config: &Config, certificates: &Certificates) -> Found {
         None => text.push_str(", scopes unknown (GitLab tells them from 15.5 on)"),
     }
     Ok(text)
+}
+
+async fn sign_in(config: &Config, certificates: &Certificates) -> Found {
+    let openid = assembly::openid(config, certificates).map_err(|error| format!("{error:#}"))?;
+    match openid {
+        Some(openid) => openid.check().await.map_err(|error| error.to_string()),
+        None => Ok("not configured".to_owned()),
+    }
 }
 
 async fn git(args: &Args, config: &Config, certificates: &Certificates) -> Found {

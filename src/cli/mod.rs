@@ -16,6 +16,7 @@ mod java_version;
 mod layer_files;
 pub mod logs;
 pub mod plan;
+mod plan_checks;
 mod print;
 pub mod reproduce;
 pub mod serve;

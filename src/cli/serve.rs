@@ -19,6 +19,7 @@ use crate::definition::People;
 use crate::notify::{MailTemplates, Notifier};
 use crate::pipeline::{Parts, Workspaces};
 use crate::queue::Workers;
+use crate::sign_in::SignIn;
 use crate::store;
 use crate::wake::Hub;
 use crate::web;
@@ -56,8 +57,10 @@ pub async fn run(args: &Args, config: Config) -> anyhow::Result<ExitCode> {
         .await
         .with_context(|| format!("server.listen = {}: cannot listen there", config.server.listen))?;
     let people = People::load(config.definitions.pipelines.as_deref())?;
-    let state =
-        web::AppState::new(pool.clone(), Arc::clone(&config), Arc::clone(&hub), stop.clone()).with_people(people);
+    let sign_in = assembly::openid(&config, &Certificates::load(config.tls.ca_file.as_deref())?)?;
+    let state = web::AppState::new(pool.clone(), Arc::clone(&config), Arc::clone(&hub), stop.clone())
+        .with_people(people)
+        .with_sign_in(sign_in.map(SignIn::new));
     let router = if args.worker_only {
         web::health_router(state.clone())
     } else {

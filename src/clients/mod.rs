@@ -7,4 +7,5 @@ pub mod git;
 pub mod gitlab;
 pub mod http;
 pub mod mailer;
+pub mod openid;
 pub mod registry;

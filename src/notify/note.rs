@@ -106,6 +106,9 @@ fn facts(record: &BuildRecord, image: Option<&ImageRecord>, trunk: &[Trunk]) -> 
     if let Some(image) = image {
         facts.push(format!("- Image: `{}`", image.pushed.reference));
         facts.push(format!("- Digest: `{}`", image.pushed.digest));
+        if let Some(exception) = &image.dockerfile.exception {
+            facts.push(format!("- Exception: {}", plain(&exception.to_string())));
+        }
     }
     for tip in trunk {
         facts.push(format!("- Image of the trunk: {} at {}", plain(&tip.branch), tip.tip));
@@ -186,6 +189,10 @@ mod tests {
         assert!(text.contains("- Image of the trunk: main at da15"), "{text}");
         assert!(text.contains(&format!("- Digest: `{}`", image.pushed.digest)), "{text}");
         assert!(text.contains("- Tests: 14 tests"), "{text}");
+        assert!(
+            text.contains("- Exception: hand-written docker/Dockerfile, until 1970-01-01"),
+            "{text}"
+        );
     }
 
     #[test]

@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
 use crate::definition::People;
+use crate::sign_in::SignIn;
 use crate::store::PgPool;
 use crate::wake::Hub;
 
@@ -23,6 +24,8 @@ pub struct AppState {
     pub config: Arc<Config>,
     /// Who has which role.
     pub people: Arc<People>,
+    /// Sign-in at a provider; none if none is configured.
+    pub sign_in: Option<SignIn>,
     /// Wake-ups: orders are told there, streams listen.
     pub hub: Arc<Hub>,
     /// The process stops: streams end.
@@ -38,6 +41,7 @@ impl AppState {
             pool,
             config,
             people: Arc::default(),
+            sign_in: None,
             hub,
             stop,
             streams: Arc::new(Semaphore::new(STREAMS)),
@@ -49,6 +53,13 @@ impl AppState {
     #[must_use]
     pub fn with_people(mut self, people: People) -> Self {
         self.people = Arc::new(people);
+        self
+    }
+
+    /// The same with sign-in at a provider.
+    #[must_use]
+    pub fn with_sign_in(mut self, sign_in: Option<SignIn>) -> Self {
+        self.sign_in = sign_in;
         self
     }
 

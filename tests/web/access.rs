@@ -1,22 +1,119 @@
-//! Who may do what, by program and by browser.
+//! Who may do what: the table of every route and every role, over HTTP, on the real router.
+
+use std::time::Duration;
 
 use axum::http::{StatusCode, header};
-use reqwest::Method;
-use seaworthy::model::{BuildState, DeliveryId};
+use reqwest::{Method, Response};
+use seaworthy::model::{BuildState, DeliveryId, Role};
 use seaworthy::store::deliveries::{self, NewDelivery};
 use seaworthy::store::jobs::Lane;
-use seaworthy::store::tokens;
+use seaworthy::store::projects;
+use seaworthy::store::tokens::{self, NewToken};
+use seaworthy::web;
 use serde_json::json;
 
-use super::site::{READER, Site, WRITER, fork, merge_request};
+use super::site::{READER, Site, fork, merge_request};
 
-#[derive(Debug, Clone, Copy, PartialEq)]
-enum Needs {
-    Nothing,
-    Reading,
-    Writing,
+const HOUR: Duration = Duration::from_secs(3600);
+
+/// Each role by a group of its name, for all projects; `elsewhere` is an admin, of other projects.
+const GRANTS: &str = r#"
+    [[grant]]
+    role = "viewer"
+    projects = ["**"]
+    groups = ["viewer"]
+    [[grant]]
+    role = "developer"
+    projects = ["**"]
+    groups = ["developer"]
+    [[grant]]
+    role = "release-manager"
+    projects = ["**"]
+    groups = ["release-manager"]
+    [[grant]]
+    role = "platform"
+    projects = ["**"]
+    groups = ["platform"]
+    [[grant]]
+    role = "admin"
+    projects = ["**"]
+    groups = ["admin"]
+    [[grant]]
+    role = "admin"
+    projects = ["pay/**"]
+    groups = ["elsewhere"]
+"#;
+
+/// Who knocks. The letters are those of the table.
+const CALLERS: [(char, &str); 13] = [
+    ('n', "nobody"),
+    ('o', "session that is over"),
+    ('i', "token that nobody made"),
+    ('f', "token that expired"),
+    ('x', "person without a role"),
+    ('e', "admin of other projects"),
+    ('v', "viewer"),
+    ('d', "developer"),
+    ('r', "release manager"),
+    ('p', "platform"),
+    ('a', "admin"),
+    ('t', "read-only token"),
+    ('s', "developer's token for other projects"),
+];
+
+/// What the handler does on its own, whoever asks.
+const OWN: &str = "own proof";
+const ANYBODY: &str = "noifxevdrpats";
+
+/// Every route, where it is tried, and who comes in. Written by hand: it is the wish that the code is held against.
+/// `e` and `s` come into lists, which show them their own projects.
+#[rustfmt::skip]
+const TABLE: &[(&str, &str, &str)] = &[
+    ("GET /healthz",                      "/healthz",                     ANYBODY),
+    ("GET /readyz",                       "/readyz",                      ANYBODY),
+    ("GET /sign-in",                      "/sign-in",                     ANYBODY),
+    ("GET /sign-in/provider",             "/sign-in/provider",            ANYBODY),
+    ("GET /assets/{sum}/{name}",          "/assets/x/seaworthy.css",      ANYBODY),
+    ("GET /sign-in/return",               "/sign-in/return?state=x",      OWN),
+    ("POST /sign-in",                     "/sign-in",                     OWN),
+    ("POST /sign-out",                    "/sign-out",                    OWN),
+    ("POST /hooks/gitlab",                "/hooks/gitlab",                OWN),
+    ("GET /",                             "/",                            "evdrpats"),
+    ("GET /builds/{id}",                  "/builds/1",                    "vdrpat"),
+    ("POST /builds/{id}/rebuild",         "/builds/1/rebuild",            "drpa"),
+    ("POST /builds/{id}/cancel",          "/builds/3/cancel",             "drpa"),
+    ("POST /builds/{id}/approve",         "/builds/2/approve",            "drpa"),
+    ("GET /deliveries",                   "/deliveries",                  "vdrpat"),
+    ("GET /deliveries/{id}",              "/deliveries/DELIVERY",         "vdrpat"),
+    ("POST /deliveries/{id}/replay",      "/deliveries/DELIVERY/replay",  "pa"),
+    ("GET /account",                      "/account",                     "xevdrpa"),
+    ("POST /account/tokens",              "/account/tokens",              "xevdrpa"),
+    ("POST /account/tokens/revoke",       "/account/tokens/revoke",       "xevdrpa"),
+    ("POST /account/sessions/{id}/end",   "/account/sessions/0/end",      "xevdrpa"),
+    ("GET /tokens",                       "/tokens",                      "a"),
+    ("POST /tokens/revoke",               "/tokens/revoke",               "a"),
+    ("GET /api/builds",                   "/api/builds",                  "evdrpats"),
+    ("GET /api/builds/stream",            "/api/builds/stream",           "evdrpats"),
+    ("GET /api/builds/{id}",              "/api/builds/1",                "vdrpat"),
+    ("POST /api/builds/{id}/rebuild",     "/api/builds/1/rebuild",        "drpa"),
+    ("POST /api/builds/{id}/cancel",      "/api/builds/3/cancel",         "drpa"),
+    ("POST /api/builds/{id}/approve",     "/api/builds/2/approve",        "drpa"),
+    ("GET /api/builds/{id}/log",          "/api/builds/1/log",            "vdrpat"),
+    ("GET /api/builds/{id}/log/stream",   "/api/builds/1/log/stream",     "vdrpat"),
+    ("GET /api/images",                   "/api/images?with=a:b",         "evdrpats"),
+    ("GET /api/trace/{*what}",            "/api/trace/1",                 "evdrpats"),
+    ("GET /api/deliveries",               "/api/deliveries",              "vdrpat"),
+    ("GET /api/deliveries/{id}",          "/api/deliveries/DELIVERY",     "vdrpat"),
+    ("POST /api/deliveries/{id}/replay",  "/api/deliveries/DELIVERY/replay", "pa"),
+];
+
+/// What somebody sends along with every request.
+#[derive(Debug, Clone, Default)]
+struct Proof {
+    token: Option<&'static str>,
+    cookie: Option<String>,
+    mark: String,
 }
-use Needs::{Nothing, Reading, Writing};
 
 async fn delivery(site: &Site) -> DeliveryId {
     let new = NewDelivery {
@@ -29,75 +126,219 @@ async fn delivery(site: &Site) -> DeliveryId {
     deliveries::insert(&site.pool, &[new]).await.expect("stored")[0]
 }
 
+async fn proof(site: &Site, letter: char) -> Proof {
+    let token = |token| Proof {
+        token: Some(token),
+        ..Proof::default()
+    };
+    let groups: &[&str] = match letter {
+        'n' => return Proof::default(),
+        'i' => return token("swt_nobody"),
+        'f' => return token("swt_old"),
+        't' => return token(READER),
+        's' => return token("swt_elsewhere"),
+        'o' => {
+            return Proof {
+                cookie: Some(site.sign_in("olaf", &["admin"], Duration::ZERO).await),
+                ..Proof::default()
+            };
+        }
+        'x' => &[],
+        'e' => &["elsewhere"],
+        'v' => &["viewer"],
+        'd' => &["developer"],
+        'r' => &["release-manager"],
+        'p' => &["platform"],
+        'a' => &["admin"],
+        other => panic!("nobody is {other}"),
+    };
+    let cookie = site.sign_in(&format!("person-{letter}"), groups, HOUR).await;
+    Proof {
+        mark: site.mark("/account", &cookie).await,
+        cookie: Some(cookie),
+        token: None,
+    }
+}
+
+async fn knock(site: &Site, route: &str, path: &str, proof: &Proof) -> Response {
+    let method: Method = route
+        .split(' ')
+        .next()
+        .and_then(|name| name.parse().ok())
+        .expect("a method");
+    let changes = method == Method::POST;
+    let mut request = site.request(method, path, proof.token);
+    if let Some(cookie) = &proof.cookie {
+        request = request.header("cookie", cookie);
+    }
+    if changes {
+        let form = [
+            ("csrf", proof.mark.as_str()),
+            ("name", "x"),
+            ("role", "viewer"),
+            ("projects", "**"),
+            ("days", "1"),
+        ];
+        request = request.header("sec-fetch-site", "same-origin").form(&form);
+    }
+    request.send().await.expect("an answer")
+}
+
+/// In, not without signing in, or not at all.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Came {
+    In,
+    SignIn,
+    Refused,
+}
+
+fn came(answer: &Response) -> Came {
+    let to_sign_in = answer
+        .headers()
+        .get(header::LOCATION)
+        .is_some_and(|to| to.to_str().is_ok_and(|to| to.starts_with("/sign-in?")));
+    match answer.status() {
+        StatusCode::UNAUTHORIZED => Came::SignIn,
+        StatusCode::SEE_OTHER if to_sign_in => Came::SignIn,
+        StatusCode::FORBIDDEN => Came::Refused,
+        StatusCode::SERVICE_UNAVAILABLE if answer.url().path() == "/sign-in/provider" => Came::In,
+        status if status.is_server_error() => panic!("{} answers {status}", answer.url()),
+        _ => Came::In,
+    }
+}
+
 #[tokio::test]
-async fn each_route_asks_for_what_it_needs() {
-    for public_read in [true, false] {
-        let site = Site::open_with(public_read).await;
-        site.ended(&merge_request(1, "a"), BuildState::Failed).await;
+async fn the_table_holds_every_route_against_every_role() {
+    let known: Vec<String> = web::routes()
+        .iter()
+        .map(|route| format!("{} {}", route.method, route.path))
+        .collect();
+    for route in &known {
+        assert!(
+            TABLE.iter().any(|(row, ..)| row == route),
+            "{route} has no row in this table"
+        );
+    }
+    for (row, ..) in TABLE {
+        assert!(known.iter().any(|route| route == row), "{row} is no route any more");
+    }
+
+    for public_read in [false, true] {
+        // A provider that does not answer: nobody signs in here.
+        let provider = [
+            ("SIGN_IN_ISSUER", "http://127.0.0.1:9"),
+            ("SIGN_IN_CLIENT_ID", "x"),
+            ("SIGN_IN_CLIENT_SECRET", "x"),
+        ];
+        let site = Site::open_as(public_read, GRANTS, &provider).await;
+        let project = merge_request(1, "a");
+        projects::remember(&site.pool, project.project_id, &project.project)
+            .await
+            .expect("written");
+        site.ended(&project, BuildState::Failed).await;
         site.build(&fork(2, "b")).await;
         site.build(&merge_request(3, "c")).await;
-        let delivery = delivery(&site).await;
-        let routes: Vec<(Needs, Method, String)> = [
-            (Nothing, Method::GET, "/healthz".to_owned()),
-            (Nothing, Method::GET, "/readyz".to_owned()),
-            (Nothing, Method::GET, "/sign-in".to_owned()),
-            (Reading, Method::GET, "/".to_owned()),
+        let delivery = delivery(&site).await.to_string();
+        assert!(
+            tokens::create(&site.pool, "old", "swt_old", Role::Admin)
+                .await
+                .expect("made")
+        );
+        site.expire("old").await;
+        let elsewhere = NewToken {
+            name: "elsewhere",
+            role: Role::Developer,
+            projects: &["pay/**".to_owned()],
+            lifetime: HOUR,
+            owner: None,
+        };
+        assert!(
+            tokens::keep(&site.pool, &elsewhere, "swt_elsewhere")
+                .await
+                .expect("made")
+        );
+
+        let mut proofs = Vec::new();
+        for (letter, name) in CALLERS {
+            proofs.push((letter, name, proof(&site, letter).await));
+        }
+        let jobs = || async {
             (
-                Reading,
-                Method::GET,
-                "/?state=failed&project=shop/basket&iid=1&commit=aaaaaaaa".to_owned(),
-            ),
-            (Reading, Method::GET, "/builds/1".to_owned()),
-            (Reading, Method::GET, "/deliveries".to_owned()),
-            (Reading, Method::GET, format!("/deliveries/{delivery}")),
-            (Reading, Method::GET, "/api/builds".to_owned()),
-            (Reading, Method::GET, "/api/builds/stream".to_owned()),
-            (Reading, Method::GET, "/api/builds/1".to_owned()),
-            (Reading, Method::GET, "/api/builds/1/log".to_owned()),
-            (Reading, Method::GET, "/api/builds/1/log/stream".to_owned()),
-            (Reading, Method::GET, "/api/trace/1".to_owned()),
-            (Reading, Method::GET, "/api/deliveries".to_owned()),
-            (Reading, Method::GET, format!("/api/deliveries/{delivery}")),
-            (Writing, Method::POST, "/api/builds/1/rebuild".to_owned()),
-            (Writing, Method::POST, "/api/builds/2/approve".to_owned()),
-            (Writing, Method::POST, "/api/builds/3/cancel".to_owned()),
-            (Writing, Method::POST, format!("/api/deliveries/{delivery}/replay")),
-        ]
-        .into();
-        let before = (site.jobs(Lane::Build).await, site.jobs(Lane::Notify).await);
-        // The one that may write is last: until then nothing may have changed.
-        for token in [None, Some("swt_nobody"), Some(READER), Some(WRITER)] {
-            if token == Some(WRITER) {
-                let now = (site.jobs(Lane::Build).await, site.jobs(Lane::Notify).await);
-                assert_eq!(now, before, "somebody without the right to it changed something");
-            }
-            for (needs, method, path) in &routes {
-                let is_api = path.starts_with("/api/");
-                let stranger = if is_api {
-                    StatusCode::UNAUTHORIZED
-                } else {
-                    StatusCode::SEE_OTHER
-                };
-                let wanted = match (needs, token) {
-                    (Nothing, _) => StatusCode::OK,
+                site.jobs(Lane::Build).await,
+                site.jobs(Lane::Notify).await,
+                site.jobs(Lane::Intake).await,
+            )
+        };
+        let before = jobs().await;
+        let mut tried = 0;
+        // Those who may come last: until then nothing may have changed.
+        for may in [false, true] {
+            for (route, path, who) in TABLE.iter().filter(|(.., who)| *who != OWN) {
+                let reading = route.starts_with("GET") && !["GET /account", "GET /tokens"].contains(route);
+                for (letter, name, proof) in &proofs {
+                    let stranger = "noif".contains(*letter) && *who != ANYBODY;
                     // A token that is wrong is never taken for none.
-                    (_, Some("swt_nobody")) => stranger,
-                    (Reading, None) if !public_read => stranger,
-                    (Reading, _) => StatusCode::OK,
-                    (Writing, None) => stranger,
-                    (Writing, Some(READER)) => StatusCode::FORBIDDEN,
-                    (Writing, _) => StatusCode::OK,
+                    let open = public_read && reading && !"if".contains(*letter);
+                    let in_ = who.contains(*letter) || open;
+                    if in_ != may {
+                        continue;
+                    }
+                    let answer = knock(&site, route, &path.replace("DELIVERY", &delivery), proof).await;
+                    let wanted = match (in_, stranger) {
+                        (true, _) => Came::In,
+                        (false, true) => Came::SignIn,
+                        (false, false) => Came::Refused,
+                    };
+                    let status = answer.status();
+                    assert_eq!(
+                        came(&answer),
+                        wanted,
+                        "{route} by {name}: {status}, public_read {public_read}"
+                    );
+                    tried += 1;
+                }
+            }
+            if !may {
+                assert_eq!(
+                    jobs().await,
+                    before,
+                    "somebody without the right to it changed something"
+                );
+            }
+        }
+        assert_eq!(
+            tried,
+            CALLERS.len() * TABLE.iter().filter(|(.., who)| *who != OWN).count()
+        );
+        assert_ne!(jobs().await, before, "those who may do change something");
+
+        // A proof of one's own is asked of everybody, whoever he is beside that.
+        for (route, path, _) in TABLE.iter().filter(|(.., who)| *who == OWN) {
+            for (_, name, proof) in &proofs {
+                let proof = Proof {
+                    mark: "another".to_owned(),
+                    ..proof.clone()
                 };
-                let answer = site
-                    .request(method.clone(), path, token)
+                let mut request = site.request(
+                    route
+                        .split(' ')
+                        .next()
+                        .and_then(|name| name.parse().ok())
+                        .expect("a method"),
+                    path,
+                    proof.token,
+                );
+                if let Some(cookie) = &proof.cookie {
+                    request = request.header("cookie", cookie);
+                }
+                let form = [("csrf", "another"), ("token", READER)];
+                let answer = request
+                    .header("sec-fetch-site", "cross-site")
+                    .form(&form)
                     .send()
                     .await
                     .expect("an answer");
-                assert_eq!(
-                    answer.status(),
-                    wanted,
-                    "{method} {path} with {token:?}, public_read {public_read}"
-                );
+                assert_ne!(came(&answer), Came::In, "{route} by {name}: {}", answer.status());
             }
         }
         site.close().await;
@@ -105,55 +346,42 @@ async fn each_route_asks_for_what_it_needs() {
 }
 
 #[tokio::test]
-async fn a_browser_signs_in_once_and_orders_from_our_pages_alone() {
-    let site = Site::open_with(false).await;
-    site.ended(&merge_request(1, "a"), BuildState::Failed).await;
-    let home = site.get("/builds/1?log=all").await;
-    assert_eq!(home.status(), 303);
-    assert_eq!(home.headers()[header::LOCATION], "/sign-in?next=/builds/1%3Flog%3Dall");
-
-    let sign_in = |token: &'static str, site_of_form: &'static str| {
-        let form = [("token", token), ("next", "/builds/1?log=all")];
-        let request = site.request(Method::POST, "/sign-in", None).form(&form);
-        request.header("sec-fetch-site", site_of_form).send()
-    };
-    assert_eq!(sign_in(WRITER, "cross-site").await.expect("an answer").status(), 403);
-    let wrong = sign_in("swt_nobody", "same-origin").await.expect("an answer");
-    assert_eq!(wrong.status(), 401);
-    assert!(wrong.headers().get(header::SET_COOKIE).is_none());
-    let right = sign_in(WRITER, "same-origin").await.expect("an answer");
-    assert_eq!(right.status(), 303);
-    assert_eq!(right.headers()[header::LOCATION], "/builds/1?log=all");
-    let cookie = right.headers()[header::SET_COOKIE].to_str().expect("a text").to_owned();
-    for attribute in ["HttpOnly", "SameSite=Strict", "Path=/"] {
-        assert!(cookie.contains(attribute), "{cookie}");
+async fn a_list_shows_the_projects_that_one_may_see() {
+    let site = Site::open_as(false, GRANTS, &[]).await;
+    let mut other = merge_request(1, "a");
+    other.project = "pay/api".parse().expect("a path");
+    other.project_id = seaworthy::model::ProjectId(8);
+    other.source_project_id = Some(other.project_id);
+    other.url = "https://gitlab.example.com/pay/api/-/merge_requests/1".to_owned();
+    for mr in [&merge_request(1, "a"), &other] {
+        projects::remember(&site.pool, mr.project_id, &mr.project)
+            .await
+            .expect("written");
+        site.ended(mr, BuildState::Failed).await;
     }
-    let cookie = cookie.split(';').next().expect("a pair").to_owned();
-
-    let with_cookie = |method, path: &str| site.request(method, path, None).header("cookie", &cookie);
-    let page = with_cookie(Method::GET, "/builds/1").send().await.expect("an answer");
-    assert!(page.text().await.expect("a text").contains("Sign out"));
-    for (name, value, wanted) in [
-        ("sec-fetch-site", "cross-site", 403),
-        ("sec-fetch-site", "same-site", 403),
-        ("origin", "https://evil.example", 403),
-        ("x-nothing", "said", 403),
-        ("sec-fetch-site", "same-origin", 303),
-    ] {
-        let order = with_cookie(Method::POST, "/builds/1/rebuild").header(name, value);
-        assert_eq!(
-            order.send().await.expect("an answer").status(),
-            wanted,
-            "{name}: {value}"
-        );
+    for (group, seen) in [("viewer", vec![2, 1]), ("elsewhere", vec![2])] {
+        let cookie = site.sign_in(group, &[group], HOUR).await;
+        let get = |path: &str| site.request(Method::GET, path, None).header("cookie", &cookie).send();
+        let list: serde_json::Value = get("/api/builds").await.expect("an answer").json().await.expect("JSON");
+        let ids: Vec<i64> = list["builds"]
+            .as_array()
+            .expect("a list")
+            .iter()
+            .filter_map(|build| build["id"].as_i64())
+            .collect();
+        assert_eq!(ids, seen, "{group}");
+        let page = get("/").await.expect("an answer").text().await.expect("a text");
+        assert_eq!(page.contains("shop/basket"), seen.contains(&1), "{group}");
+        assert!(page.contains("pay/api"), "{group}");
+        // By the commit that both have.
+        let traced: serde_json::Value = get("/api/trace/aaaaaaaa")
+            .await
+            .expect("an answer")
+            .json()
+            .await
+            .expect("JSON");
+        assert_eq!(traced.as_array().map(Vec::len), Some(seen.len()), "{group}: {traced}");
     }
-    // The API takes the cookie under the same condition.
-    let order = with_cookie(Method::POST, "/api/builds/2/cancel").header("sec-fetch-site", "cross-site");
-    assert_eq!(order.send().await.expect("an answer").status(), 403);
-
-    assert!(tokens::revoke(&site.pool, "writer").await.expect("written"));
-    let page = with_cookie(Method::GET, "/builds/1").send().await.expect("an answer");
-    assert_eq!(page.status(), 303, "a revoked token opens nothing");
     site.close().await;
 }
 

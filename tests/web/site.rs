@@ -7,15 +7,21 @@ use futures_util::stream::BoxStream;
 use futures_util::{Stream, StreamExt as _};
 use reqwest::{Method, RequestBuilder, Response};
 use seaworthy::build_log::Writer;
+use seaworthy::cli::assembly;
+use seaworthy::clients::certificates::Certificates;
 use seaworthy::clients::http::install_crypto_provider;
 use seaworthy::config::Config;
+use seaworthy::definition::People;
 use seaworthy::model::{
     BuildId, BuildState, BuiltImage, Commit, Digest, Dockerfile, Finding, MergeRequest, Person, ProjectId, PushedImage,
     Role, ServletApi, Sha, Trigger, War,
 };
+use seaworthy::sign_in::SignIn;
 use seaworthy::store::builds::{self, BuildRecord, NewBuild};
 use seaworthy::store::images::{self, NewImage};
 use seaworthy::store::jobs::{self, Claim, Lane};
+use seaworthy::store::persons::{self, Told};
+use seaworthy::store::sessions::{self, NewSession, SignedIn};
 use seaworthy::store::{self, PgPool, tokens};
 use seaworthy::wake::{Event, Hub};
 use seaworthy::web::{self, AppState};
@@ -47,6 +53,11 @@ impl Site {
     }
 
     pub async fn open_with(public_read: bool) -> Self {
+        Self::open_as(public_read, "", &[]).await
+    }
+
+    /// With these grants in `people.toml`, and these options beside the usual ones.
+    pub async fn open_as(public_read: bool, grants: &str, options: &[(&str, &str)]) -> Self {
         install_crypto_provider();
         let world = World::attach();
         let name = format!("web_{}", uuid::Uuid::new_v4().simple());
@@ -55,9 +66,13 @@ impl Site {
         store::migrate(&pool).await.expect("the schema");
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let url = format!("http://{}", listener.local_addr().expect("its number"));
-        let config = Arc::new(config(&url, &database.url, public_read));
+        let config = Arc::new(config(&url, &database.url, public_read, options));
         let (hub, stop) = (Hub::new(), CancellationToken::new());
-        let state = AppState::new(pool.clone(), Arc::clone(&config), Arc::clone(&hub), stop.clone());
+        let certificates = Certificates::load(None).expect("the system's authorities");
+        let sign_in = assembly::openid(&config, &certificates).expect("a client");
+        let state = AppState::new(pool.clone(), Arc::clone(&config), Arc::clone(&hub), stop.clone())
+            .with_people(people(grants))
+            .with_sign_in(sign_in.map(SignIn::new));
         state.set_migrated();
         let shutdown = stop.clone();
         let served = axum::serve(
@@ -93,6 +108,48 @@ impl Site {
             Some(token) => request.bearer_auth(token),
             None => request,
         }
+    }
+
+    /// Somebody of these groups signs in; his session lasts so long. The cookie, as the browser sends it.
+    pub async fn sign_in(&self, login: &str, groups: &[&str], lasts: Duration) -> String {
+        let groups: Vec<String> = groups.iter().map(|group| (*group).to_owned()).collect();
+        let told = Told {
+            issuer: "https://gitlab.example.com",
+            subject: login,
+            login,
+            name: "",
+            groups: &groups,
+        };
+        let person = persons::signed_in(&self.pool, &told).await.expect("written");
+        let secret = format!("secret-of-{}", uuid::Uuid::new_v4().simple());
+        let new = NewSession {
+            who: SignedIn::Person(person.id),
+            address: "192.0.2.1",
+            agent: "test",
+            longest: lasts,
+        };
+        sessions::open(&self.pool, &secret, &new).await.expect("written");
+        format!("seaworthy-session={secret}")
+    }
+
+    /// The time of this token is over.
+    pub async fn expire(&self, token: &str) {
+        sqlx::query("update api_token set expires_at = now() - interval '1 day' where name = $1")
+            .bind(token)
+            .execute(&self.pool)
+            .await
+            .expect("written");
+    }
+
+    /// The mark that a page's forms bring back, for the browser with this cookie.
+    pub async fn mark(&self, path: &str, cookie: &str) -> String {
+        let page = self
+            .request(Method::GET, path, None)
+            .header("cookie", cookie)
+            .send()
+            .await
+            .expect("an answer");
+        mark_in(&page.text().await.expect("a text"))
     }
 
     pub async fn get(&self, path: &str) -> Response {
@@ -228,7 +285,14 @@ impl Site {
     }
 }
 
-fn config(url: &str, database: &str, public_read: bool) -> Config {
+fn people(grants: &str) -> People {
+    let directory = tempfile::tempdir().expect("a directory");
+    std::fs::create_dir(directory.path().join("stacks")).expect("a directory");
+    std::fs::write(directory.path().join("people.toml"), grants).expect("written");
+    People::load(Some(directory.path())).expect("grants")
+}
+
+fn config(url: &str, database: &str, public_read: bool, options: &[(&str, &str)]) -> Config {
     let values = [
         ("SERVER_PUBLIC_URL", url),
         ("SERVER_PUBLIC_READ", if public_read { "true" } else { "false" }),
@@ -240,8 +304,17 @@ fn config(url: &str, database: &str, public_read: bool) -> Config {
         ("SMTP_HOST", "mail.example.com"),
         ("SMTP_FROM", "ci@example.com"),
     ];
-    let environment = values.map(|(key, value)| (format!("SEAWORTHY_{key}"), value.to_owned()));
+    let environment = values
+        .iter()
+        .chain(options)
+        .map(|(key, value)| (format!("SEAWORTHY_{key}"), (*value).to_owned()));
     Config::load(None, environment).expect("a configuration")
+}
+
+/// The mark in a page's forms.
+pub fn mark_in(page: &str) -> String {
+    let (_, rest) = page.split_once("name=\"csrf\" value=\"").expect("a form");
+    rest.split('"').next().expect("a value").to_owned()
 }
 
 /// Merge request `iid` of shop/basket at a commit whose digits are all `digit`.
@@ -293,6 +366,7 @@ fn image(id: BuildId, seed: &str) -> (War, Dockerfile, BuiltImage, PushedImage) 
         stack: "tomcat10".to_owned(),
         base_name: "docker.io/library/tomcat:10.1".to_owned(),
         base_digest: Digest::of(b"base"),
+        exception: None,
         labels: Default::default(),
     };
     let built = BuiltImage {

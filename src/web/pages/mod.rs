@@ -3,12 +3,15 @@
 //! Templates are askama's, in `templates/pages`: everything is escaped there but log lines, which [`crate::ansi`] made
 //! safe. No page has a script or a style inside: the content security policy forbids both.
 
+mod account;
 mod assets;
 mod build;
 mod build_log;
 mod builds;
 mod deliveries;
+mod provider;
 mod sign_in;
+mod tokens;
 mod words;
 
 use askama::Template;
@@ -18,7 +21,9 @@ use axum::response::{Html, IntoResponse, Response};
 use super::error::{Error, Result};
 use super::people::{Caller, Who, csrf_token};
 use super::routes::{Needs, Routes};
-use crate::model::Permission::{ApproveFork, OrderBuild, Read, ReadDeliveries, ReplayDelivery};
+use crate::model::Permission::{
+    AllAccounts, ApproveFork, OrderBuild, OwnAccount, Read, ReadDeliveries, ReplayDelivery,
+};
 
 pub(super) fn routes() -> Routes {
     Routes::default()
@@ -32,6 +37,14 @@ pub(super) fn routes() -> Routes {
         .post("/deliveries/{id}/replay", ReplayDelivery, deliveries::replay)
         .get("/sign-in", Needs::Nothing, sign_in::show)
         .post("/sign-in", Needs::OwnProof, sign_in::by_token)
+        .get("/sign-in/provider", Needs::Nothing, provider::begin)
+        .get("/sign-in/return", Needs::OwnProof, provider::back)
+        .get("/account", OwnAccount, account::show)
+        .post("/account/tokens", OwnAccount, account::create_token)
+        .post("/account/tokens/revoke", OwnAccount, account::revoke_token)
+        .post("/account/sessions/{id}/end", OwnAccount, account::end_session)
+        .get("/tokens", AllAccounts, tokens::show)
+        .post("/tokens/revoke", AllAccounts, tokens::revoke)
         .post("/sign-out", Needs::OwnProof, sign_in::sign_out)
         .get("/assets/{sum}/{name}", Needs::Nothing, assets::serve)
 }

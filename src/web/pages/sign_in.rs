@@ -11,6 +11,7 @@ use serde::Deserialize;
 use super::{Frame, rendered};
 use crate::store::sessions::{self, NewSession, SignedIn};
 use crate::store::tokens;
+use crate::web::encode::with_query;
 use crate::web::error::Result;
 use crate::web::params::Params;
 use crate::web::people::{Visitor, cookie, same_origin, secret, valid};
@@ -26,6 +27,8 @@ struct SignInPage {
     next: String,
     wrong: Option<String>,
     ended: bool,
+    /// Host of the provider, and where the way to it begins.
+    provider: Option<(String, String)>,
     public_read: bool,
 }
 
@@ -145,7 +148,7 @@ pub(super) async fn begin(
 }
 
 /// The page with the form; `wrong` says why the last try was none.
-fn page(
+pub(super) fn page(
     state: &AppState,
     headers: &HeaderMap,
     next: Option<&str>,
@@ -159,6 +162,13 @@ fn page(
         next: inside(next).to_owned(),
         wrong,
         ended,
+        provider: state.sign_in.as_ref().map(|sign_in| {
+            let next = Some(inside(next).to_owned());
+            (
+                sign_in.host().to_owned(),
+                with_query("/sign-in/provider", [("next", next)]),
+            )
+        }),
         public_read: state.config.server.public_read,
     })?;
     let set = cookie::set(&state.config, name, &mark, VISIT)?;

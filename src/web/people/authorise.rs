@@ -122,7 +122,6 @@ mod tests {
 
     fn token() -> Who {
         Who::Token(TokenId {
-            id: 1,
             name: "ci".to_owned(),
             owner: Some("anna".to_owned()),
         })

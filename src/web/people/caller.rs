@@ -54,7 +54,6 @@ pub(in crate::web) struct PersonId {
 /// A token, and whose it is.
 #[derive(Debug, Clone)]
 pub(in crate::web) struct TokenId {
-    pub id: i64,
     pub name: String,
     pub owner: Option<String>,
 }
@@ -168,7 +167,6 @@ impl Caller {
     fn is_token(&mut self, token: Token, state: &AppState) -> Result<()> {
         self.rights = rights_of_token(&token, state)?;
         self.who = Who::Token(TokenId {
-            id: token.id,
             name: token.name,
             owner: token.owner.map(|owner| owner.login),
         });

@@ -1,6 +1,7 @@
-//! The two cookies: `session` holds the id of a session, `visit` what ties a sign-in to the browser that began it.
+//! The cookies: `session` holds the id of a session, `visit` the mark of a browser that fills in the sign-in form, `flow`
+//! what must come back from the provider.
 //!
-//! Over HTTPS both have the prefix `__Host-`: a browser takes them from this very host alone, never from a sibling domain.
+//! Over HTTPS they have the prefix `__Host-`: a browser takes them from this very host alone, never from a sibling domain.
 //! SameSite is Lax, because the way back from the provider is a navigation from another site and needs them; what
 //! changes something is held by [`super::csrf`].
 
@@ -26,6 +27,14 @@ pub(in crate::web) fn visit(config: &Config) -> &'static str {
     match is_secure(config) {
         true => "__Host-seaworthy-visit",
         false => "seaworthy-visit",
+    }
+}
+
+/// Name of the cookie of a browser that is at the provider.
+pub(in crate::web) fn flow(config: &Config) -> &'static str {
+    match is_secure(config) {
+        true => "__Host-seaworthy-flow",
+        false => "seaworthy-flow",
     }
 }
 

@@ -13,6 +13,6 @@ pub(super) mod gate;
 mod visitor;
 
 pub(super) use authorise::{authorise, see};
-pub(super) use caller::{Caller, Sight, Who, valid};
+pub(super) use caller::{Caller, PersonId, Sight, Who, valid};
 pub(super) use csrf::{csrf_token, same_origin};
 pub(super) use visitor::{Visitor, secret};

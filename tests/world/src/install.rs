@@ -75,6 +75,30 @@ const ENGINE: &[Need] = &[
     },
 ];
 
+/// For the OpenID provider of the tests.
+const NODE: &[Need] = &[
+    Need {
+        thing: "node",
+        package: "nodejs",
+    },
+    Need {
+        thing: "npm",
+        package: "npm",
+    },
+];
+
+/// For tests that are a person at a browser.
+const BROWSER: &[Need] = &[
+    Need {
+        thing: "chromium",
+        package: "chromium",
+    },
+    Need {
+        thing: "chromedriver",
+        package: "chromium-driver",
+    },
+];
+
 const POLICY: &str = "/usr/sbin/policy-rc.d";
 
 /// Installs what is missing, and says so on standard error; does nothing and asks nobody if nothing is missing.
@@ -82,7 +106,41 @@ const POLICY: &str = "/usr/sbin/policy-rc.d";
 /// # Errors
 /// If apt fails, or if a program is still missing afterwards.
 pub async fn ensure_packages() -> Result<()> {
-    let missing = missing().await;
+    let engine = if Engine::default_answers().await {
+        &ENGINE[1..]
+    } else {
+        ENGINE
+    };
+    ensure(|| {
+        let mut packages = missing(engine.iter().chain(NEEDS));
+        if postgres_programs().is_none() {
+            packages.push("postgresql");
+        }
+        packages
+    })
+    .await
+}
+
+/// The same for node and npm, which few tests need.
+///
+/// # Errors
+/// If apt fails, or if a program is still missing afterwards.
+pub async fn ensure_node() -> Result<()> {
+    ensure(|| missing(NODE)).await
+}
+
+/// The same for a browser and its driver, which few tests need.
+///
+/// # Errors
+/// If apt fails, or if a program is still missing afterwards.
+pub async fn ensure_browser() -> Result<()> {
+    ensure(|| missing(BROWSER)).await
+}
+
+async fn ensure(look: impl Fn() -> Vec<&'static str>) -> Result<()> {
+    static ONE: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+    let _one = ONE.lock().await;
+    let missing = look();
     if missing.is_empty() {
         return Ok(());
     }
@@ -96,7 +154,7 @@ pub async fn ensure_packages() -> Result<()> {
     }
     drop(policy);
     updated?;
-    let still = self::missing().await;
+    let still = look();
     ensure!(
         still.is_empty(),
         "still missing after apt-get install: {}",
@@ -126,20 +184,12 @@ pub fn search_path() -> String {
     format!("/usr/sbin:/usr/bin:/sbin:/bin:{inherited}")
 }
 
-async fn missing() -> Vec<&'static str> {
+fn missing<'n>(needs: impl IntoIterator<Item = &'n Need>) -> Vec<&'static str> {
     let mut packages = Vec::new();
-    let engine = if Engine::default_answers().await {
-        &ENGINE[1..]
-    } else {
-        ENGINE
-    };
-    for need in engine.iter().chain(NEEDS) {
+    for need in needs {
         if !present(need.thing) && !packages.contains(&need.package) {
             packages.push(need.package);
         }
-    }
-    if postgres_programs().is_none() {
-        packages.push("postgresql");
     }
     packages
 }

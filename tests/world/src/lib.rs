@@ -4,11 +4,13 @@
 //! for GitLab with real Git over smart HTTP. Nothing here knows the product; the product is pointed at these addresses
 //! as it would be at a company's.
 
+pub mod browser;
 pub mod engine;
 pub mod gitlab;
 pub mod http;
 pub mod images;
 pub mod install;
+pub mod openid;
 pub mod postgres;
 pub mod process;
 pub mod registry;

@@ -15,7 +15,13 @@ use tokio::sync::Notify;
 use crate::clients::registry::RegistryError;
 
 /// Bytes that lie in one buffer at most, one piece more at times.
-const WINDOW: u64 = 2 << 20;
+const WINDOW: u64 = 1 << 20;
+
+/// What a blob costs while it is under way, in KiB: its buffer, and what lies in those of its connections. Few large ones
+/// may be under way at once, and more small ones, which are round trips and little else.
+pub(super) fn cost(size: u64) -> u32 {
+    64 + u32::try_from(size.min(WINDOW) >> 10).unwrap_or(u32::MAX)
+}
 
 /// So long the others have waited for a taker in all when it is let go, if this is also a good part of the time.
 const PATIENCE: Duration = Duration::from_millis(500);
@@ -275,5 +281,66 @@ impl Inner {
             self.base += piece.len() as u64;
             self.pieces.pop_front();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PIECE: usize = 256 << 10;
+
+    fn piece(number: u8) -> Bytes {
+        Bytes::from(vec![number; PIECE])
+    }
+
+    fn flags(count: usize) -> Vec<Arc<AtomicBool>> {
+        (0..count).map(|_| Arc::default()).collect()
+    }
+
+    async fn take_all(feed: &Feed, number: usize) -> Result<Vec<u8>, u64> {
+        let mut seen = Vec::new();
+        loop {
+            match feed.next(number).await {
+                Next::Piece(piece) => seen.push(piece[0]),
+                Next::End => return Ok(seen),
+                Next::LetGo(at) => return Err(at),
+                Next::Failed(error) => panic!("{error}"),
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn everybody_gets_every_piece_in_order_and_the_buffer_stays_small() {
+        let feed = Feed::new(0, &flags(3));
+        let give = async {
+            for number in 0..100 {
+                assert!(feed.push(piece(number)).await);
+                let inner = feed.lock();
+                assert!(inner.end - inner.base <= WINDOW + PIECE as u64);
+            }
+            feed.end(Ok(()));
+            feed.drained().await;
+        };
+        let (_, one, two, three) = tokio::join!(give, take_all(&feed, 0), take_all(&feed, 1), take_all(&feed, 2));
+        let all: Vec<u8> = (0..100).collect();
+        assert_eq!([one, two, three], [Ok(all.clone()), Ok(all.clone()), Ok(all)]);
+    }
+
+    #[tokio::test]
+    async fn who_takes_nothing_is_let_go_with_its_place_and_the_others_go_on() {
+        let flags = flags(2);
+        let feed = Feed::new(0, &flags);
+        let give = async {
+            for number in 0..100 {
+                assert!(feed.push(piece(number)).await);
+            }
+            feed.end(Ok(()));
+            feed.drained().await;
+        };
+        let (_, quick) = tokio::join!(give, take_all(&feed, 0));
+        assert_eq!(quick, Ok((0..100).collect()));
+        assert!(matches!(feed.next(1).await, Next::LetGo(0)));
+        assert!(flags[1].load(Ordering::Relaxed) && !flags[0].load(Ordering::Relaxed));
     }
 }

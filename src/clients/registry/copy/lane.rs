@@ -8,6 +8,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::content::{Content, Manifest};
+use super::feed::cost;
 use super::progress::{Progress, get};
 use super::pump::Intake;
 use super::source::Source;
@@ -18,8 +19,8 @@ use crate::clients::registry::session::{Scopes, Session};
 use crate::clients::registry::{Registry, RegistryError, RegistryErrorKind};
 use crate::model::Digest;
 
-/// Blobs that a lane reads by itself at the same time.
-const AT_ONCE: usize = 3;
+/// What a lane has under way by itself at once, by [`cost`]: three large blobs or many small ones.
+const AT_ONCE: usize = 3 * (64 + 1024);
 
 /// A destination while it is written to.
 pub(super) struct Lane {
@@ -126,7 +127,7 @@ impl Lane {
                         let (lane, place) = (self.clone(), places.remove(&blob.digest).flatten());
                         let permits = permits.clone();
                         uploads.spawn(async move {
-                            let _permit = permits.acquire_owned().await;
+                            let _permit = permits.acquire_many_owned(cost(blob.size)).await;
                             let intake = Intake::alone(lane.source.clone(), blob.clone(), 0);
                             lane.upload(&blob, place, intake).await
                         });

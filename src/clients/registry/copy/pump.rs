@@ -13,7 +13,7 @@ use crate::clients::registry::{RegistryError, RegistryErrorKind};
 use crate::model::Digest;
 
 /// How long a stream may go without a byte.
-const SILENCE: Duration = Duration::from_secs(60);
+const SILENCE: Duration = Duration::from_secs(30);
 
 /// Reads a blob from this byte on into the feed, and ends the feed.
 ///

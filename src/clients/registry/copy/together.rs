@@ -14,13 +14,13 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::content::{Blob, Content};
-use super::feed::Feed;
+use super::feed::{Feed, cost};
 use super::pump::{Intake, pump};
 use super::source::Source;
 use crate::model::Digest;
 
-/// Blobs that are read for several lanes at once.
-const AT_ONCE: usize = 3;
+/// What may be under way for several lanes at once, by [`cost`]: two large blobs or many small ones.
+const AT_ONCE: usize = 2 * (64 + 1024);
 
 /// How long a lane that knows what it misses waits for the others.
 const GRACE: Duration = Duration::from_secs(2);
@@ -141,7 +141,7 @@ async fn feed(source: &Arc<Source>, content: &Content, members: Vec<Member>) {
     let permits = Arc::new(Semaphore::new(AT_ONCE));
     let mut readers = JoinSet::new();
     for blob in &content.blobs {
-        let Ok(permit) = permits.clone().acquire_owned().await else {
+        let Ok(permit) = permits.clone().acquire_many_owned(cost(blob.size)).await else {
             return;
         };
         let wanting = members

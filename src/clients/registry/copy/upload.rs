@@ -21,14 +21,15 @@ use crate::clients::registry::session::{Ask, Attempts, header, passes, wanted_pa
 use crate::clients::registry::{RegistryError, RegistryErrorKind};
 use crate::model::Digest;
 
-/// A chunk, and the largest blob that goes in one piece.
-const CHUNK: u64 = 16 << 20;
+/// A chunk, and the largest blob that goes in one piece. A proxy may let no more than 100 MB through at once; smaller ones
+/// would cost a far-away registry more round trips than a broken line costs bytes.
+const CHUNK: u64 = 32 << 20;
 
 /// A registry may ask for larger ones, up to here.
 const LARGEST_CHUNK: u64 = 1 << 30;
 
 /// How long a registry may take no byte.
-const SILENCE: Duration = Duration::from_secs(60);
+const SILENCE: Duration = Duration::from_secs(30);
 
 /// How long it may think when it has all: some put the whole blob into another storage first.
 const FINISH: Duration = Duration::from_secs(300);

@@ -29,7 +29,7 @@ pub(super) use answer::{Answer, header};
 pub(super) use retry::{Attempts, passes, wanted_pause};
 
 /// How long a registry may take for an answer to a small question.
-pub(super) const PATIENCE: Duration = Duration::from_secs(60);
+pub(super) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Redirects that are followed.
 const REDIRECTS: usize = 5;

@@ -30,5 +30,6 @@ mod road;
 mod runs;
 mod secrets;
 mod stacks;
+mod trunk;
 mod web;
 mod webhook;

@@ -306,7 +306,7 @@ fn merge_request(iid: u64, head: &Sha, author: &str) -> MergeRequest {
         project_id: ProjectId(7),
         project: "shop/basket".parse().expect("a path"),
         source_project_id: Some(ProjectId(7)),
-        iid: iid.try_into().expect("a small number"),
+        iid: Some(iid.try_into().expect("a small number")),
         title: "Serve the basket".to_owned(),
         draft: false,
         head: head.clone(),

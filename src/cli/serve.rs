@@ -155,7 +155,8 @@ fn assemble(config: &Arc<Config>, hub: &Arc<Hub>, pool: &store::PgPool) -> anyho
         mailer,
         mails,
         config.server.public_url.clone(),
-    );
+    )
+    .with_environments(definitions.environments().clone());
     let parts = Parts {
         pool: pool.clone(),
         hub: Arc::clone(hub),

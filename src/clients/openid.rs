@@ -125,6 +125,8 @@ pub struct Identity {
     pub login: String,
     /// Name for people; may be empty.
     pub name: String,
+    /// Mail address, if the provider tells it.
+    pub email: Option<String>,
     /// Full paths of groups; empty if they are not asked for.
     pub groups: Vec<String>,
 }
@@ -288,6 +290,7 @@ impl OpenId {
             subject,
             login: login.to_owned(),
             name: text("name").unwrap_or_default().to_owned(),
+            email: text("email").map(str::to_owned),
             groups,
         })
     }

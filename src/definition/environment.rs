@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::files::{Found, Text};
 use super::freeze::{Freezes, read_freeze, zone};
 use super::reader::{File, Reader};
-use super::value::{Checked, Value, boolean, integer, line, one_of, parsed, placed};
+use super::value::{Checked, Value, boolean, integer, line, list, one_of, parsed, placed};
 use super::{DefinitionErrors, Problem, parse_duration};
 use crate::model::{Level, Reference, Role};
 
@@ -35,6 +35,8 @@ pub struct Environment {
     pub confirm: bool,
     /// When nothing comes in.
     pub freezes: Freezes,
+    /// Mail addresses of who approves and who answers for it: told of requests and of what became of them.
+    pub recipients: Vec<String>,
 }
 
 /// A registry of an environment.
@@ -174,6 +176,7 @@ impl Environment {
                 zone: chrono_tz::UTC,
                 windows: Vec::new(),
             },
+            recipients: Vec::new(),
         }
     }
 
@@ -280,6 +283,7 @@ fn read_all(file: &File<'_>) -> Environments {
 fn read_environment(table: &mut Reader<'_, '_>, name: Option<String>) -> Option<Environment> {
     let title = table.optional("title", line);
     let time_zone = table.optional("time_zone", parsed(zone)).unwrap_or(chrono_tz::UTC);
+    let recipients = table.optional("recipients", list(line)).unwrap_or_default();
     let confirm = table.optional("confirm_digest", boolean).unwrap_or(false);
     let rollback_approvals = table.optional("rollback_approvals", integer(0..=9)).unwrap_or(0);
     let gates = match table.optional_table("gates") {
@@ -320,6 +324,7 @@ fn read_environment(table: &mut Reader<'_, '_>, name: Option<String>) -> Option<
             zone: time_zone,
             windows,
         },
+        recipients,
     })
 }
 

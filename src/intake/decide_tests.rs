@@ -402,7 +402,7 @@ fn other_bodies_are_ignored_with_a_reason() {
         other => panic!("not ignored: {other:?}"),
     };
     let other = |kind: &str| why(Event::Other { kind: kind.to_owned() });
-    assert_eq!(other("push"), "push event: a branch is built through its merge request");
+    assert_eq!(other("tag_push"), "tag push event: tags are not built");
     assert_eq!(other("moon_phase"), "moon_phase event: only merge requests are built");
     let broken = Event::NotJson {
         line: 1,

@@ -89,9 +89,9 @@ fn what_is_no_event_is_told_with_its_place() {
         Event::Unreadable { .. }
     ));
     assert_eq!(
-        read(br#"{"object_kind":"push\u0000"}"#),
+        read(br#"{"object_kind":"note\u0000"}"#),
         Event::Other {
-            kind: "push".to_owned()
+            kind: "note".to_owned()
         }
     );
 }

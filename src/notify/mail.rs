@@ -13,6 +13,7 @@ use crate::build_log::{self, Entry};
 use crate::clients::mailer::Mail;
 use crate::model::{BuildId, BuildState};
 use crate::store::builds::{self, BuildRecord};
+use crate::store::notices::{About, MailRow};
 use crate::store::{StoreError, images, logs, notices, stages};
 
 /// Lines of the log that a mail about a red build ends with.
@@ -26,27 +27,11 @@ impl Notifier {
         let Some(row) = notices::unsent_mail(&mut *tx, id).await? else {
             return Ok(());
         };
-        let Some(record) = builds::get(&mut *tx, row.build).await? else {
-            return Ok(());
+        let written = match row.about {
+            About::Build(build) => self.build_mail(&mut tx, &row, build).await?,
+            About::Promotion(promotion) => self.promotion_mail(&mut tx, &row, promotion).await?,
         };
-        let view = self.view(&mut tx, &record).await?;
-        let rendered = self.templates.render(&view)?;
-        let mr = &record.build.merge_request;
-        let mail = Mail {
-            to: row.recipient,
-            subject: rendered.subject,
-            text: rendered.text,
-            html: rendered.html,
-            message_id: row.message_id,
-            thread: Some(self.links.thread(mr)),
-            headers: vec![
-                ("List-Id", self.links.list(mr)),
-                // Exchange answers "out of office" to Auto-Submitted mails all the same, but not to these.
-                ("X-Auto-Response-Suppress", "All".to_owned()),
-                ("X-Seaworthy-Build", record.build.id.to_string()),
-                ("X-Seaworthy-Result", record.build.state.as_str().to_owned()),
-            ],
-        };
+        let Some(mail) = written else { return Ok(()) };
         let refused = match self.mailer.send(&mail).await {
             Ok(()) => None,
             Err(error) if error.is_transient() => return Err(error.into()),
@@ -63,6 +48,36 @@ impl Notifier {
             Ok(()) => Ok(()),
             Err(error) => self.mark_patiently(id, refused.as_deref(), error).await,
         }
+    }
+
+    /// The mail about the end of a build; `None` if there is no such build any more.
+    async fn build_mail(
+        &self,
+        db: &mut PgConnection,
+        row: &MailRow,
+        build: BuildId,
+    ) -> Result<Option<Mail>, NotifyError> {
+        let Some(record) = builds::get(&mut *db, build).await? else {
+            return Ok(None);
+        };
+        let view = self.view(&mut *db, &record).await?;
+        let rendered = self.templates.render(&view)?;
+        let mr = &record.build.merge_request;
+        Ok(Some(Mail {
+            to: row.recipient.clone(),
+            subject: rendered.subject,
+            text: rendered.text,
+            html: rendered.html,
+            message_id: row.message_id.clone(),
+            thread: Some(self.links.thread(mr)),
+            headers: vec![
+                ("List-Id", self.links.list(mr)),
+                // Exchange answers "out of office" to Auto-Submitted mails all the same, but not to these.
+                ("X-Auto-Response-Suppress", "All".to_owned()),
+                ("X-Seaworthy-Build", record.build.id.to_string()),
+                ("X-Seaworthy-Result", record.build.state.as_str().to_owned()),
+            ],
+        }))
     }
 
     async fn mark_patiently(&self, id: i64, refused: Option<&str>, error: StoreError) -> Result<(), NotifyError> {

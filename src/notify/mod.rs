@@ -13,6 +13,7 @@ mod markdown;
 mod note;
 pub mod outbox;
 mod promotion;
+mod promotion_mail;
 mod sample;
 mod status;
 mod templates;
@@ -27,6 +28,7 @@ pub use templates::MailTemplates;
 
 use crate::clients::gitlab::{GitLab, GitLabError, GitLabErrorKind};
 use crate::clients::mailer::{MailError, Mailer};
+use crate::definition::Environments;
 use crate::store::StoreError;
 use crate::store::notices::{self, Subject};
 
@@ -37,6 +39,7 @@ pub struct Notifier {
     mailer: Mailer,
     templates: MailTemplates,
     links: outbox::Links,
+    environments: Environments,
 }
 
 /// Why something was not told.
@@ -95,7 +98,15 @@ impl Notifier {
             mailer,
             templates,
             links: outbox::Links::new(&public_url),
+            environments: Environments::default(),
         }
+    }
+
+    /// The same with these environments; without, nobody is mailed about promotions but who is known by name.
+    #[must_use]
+    pub fn with_environments(mut self, environments: Environments) -> Self {
+        self.environments = environments;
+        self
     }
 
     /// Does one job of the lane `notify`, however often it is asked to. What is refused for good is written down and no

@@ -11,6 +11,7 @@ use crate::model::{BuildState, Digest, Finding, ProjectId};
 use crate::store::builds::{self, BuildRecord};
 use crate::store::images::{self, ImageRecord};
 use crate::store::notices;
+use crate::store::placements::{self, Placement};
 use crate::store::trunk::{self, Trunk};
 
 /// Earlier builds that are listed below the newest one.
@@ -35,7 +36,11 @@ impl Notifier {
         };
         let image = images::of_build(&mut *tx, newest.build.id).await?;
         let trunk = trunk::of_build(&mut *tx, newest.build.id).await?;
-        let body = body(newest, earlier, image.as_ref(), &trunk, &self.links);
+        let places = match &image {
+            Some(image) => self.places(&placements::of_digest(&mut *tx, &image.pushed.digest).await?),
+            None => Vec::new(),
+        };
+        let body = body(newest, earlier, image.as_ref(), &trunk, &places, &self.links);
         let sum = Digest::of(body.as_bytes());
         let (note, told) = notices::told_note(&mut *tx, project, iid).await?.unwrap_or_default();
         if told.as_deref() == Some(sum.as_str()) {
@@ -55,12 +60,36 @@ impl Notifier {
     }
 }
 
+impl Notifier {
+    /// `In Production since 2026-11-27 08:15 UTC, 2 of 2 data centres`, in the order of promotion.
+    fn places(&self, placements: &[Placement]) -> Vec<String> {
+        self.environments
+            .iter()
+            .filter_map(|environment| {
+                let here: Vec<&Placement> = placements
+                    .iter()
+                    .filter(|placement| placement.environment == environment.name)
+                    .collect();
+                let since = here.iter().map(|placement| placement.since).max()?;
+                Some(format!(
+                    "In {} since {}, {} of {} data centres",
+                    plain(&environment.title),
+                    since.format("%Y-%m-%d %H:%M UTC"),
+                    here.len(),
+                    environment.data_centres.len()
+                ))
+            })
+            .collect()
+    }
+}
+
 /// No line of it begins with a stranger's word: that is where Markdown and quick actions look.
 fn body(
     newest: &BuildRecord,
     earlier: &[BuildRecord],
     image: Option<&ImageRecord>,
     trunk: &[Trunk],
+    places: &[String],
     links: &Links,
 ) -> String {
     let build = &newest.build;
@@ -77,7 +106,8 @@ fn body(
         (_, BuildState::Queued | BuildState::Running | BuildState::Passed) => {}
         _ => parts.push(format!("**{}**", plain(&words::in_short(newest)))),
     }
-    let facts = facts(newest, image, trunk);
+    let mut facts = facts(newest, image, trunk);
+    facts.extend(places.iter().map(|place| format!("- {place}")));
     if !facts.is_empty() {
         parts.push(facts.join("\n"));
     }
@@ -172,7 +202,7 @@ mod tests {
             sample::record(BuildState::Passed),
             sample::record(BuildState::Superseded),
         ];
-        let text = body(&newest, &earlier, None, &[], &links);
+        let text = body(&newest, &earlier, None, &[], &[], &links);
         assert!(
             text.starts_with(":x: **FAILED** · [build 12](https://ci.example.com/builds/12) of da15"),
             "{text}"
@@ -185,7 +215,12 @@ mod tests {
             tip: earlier[0].build.merge_request.head.clone(),
             at: earlier[0].build.created_at,
         };
-        let text = body(&earlier[0], &[], Some(&image), &[merged], &links);
+        let places = ["In Production since 2026-11-27 08:15 UTC, 2 of 2 data centres".to_owned()];
+        let text = body(&earlier[0], &[], Some(&image), &[merged], &places, &links);
+        assert!(
+            text.contains("\n- In Production since 2026-11-27 08:15 UTC, 2 of 2"),
+            "{text}"
+        );
         assert!(text.contains("- Image of the trunk: main at da15"), "{text}");
         assert!(text.contains(&format!("- Digest: `{}`", image.pushed.digest)), "{text}");
         assert!(text.contains("- Tests: 14 tests"), "{text}");
@@ -206,8 +241,9 @@ mod tests {
         record.build.merge_request.target_branch = "/lock".into();
         let mut errored = sample::record(BuildState::Errored);
         errored.build.error = Some(hostile.into());
-        let text =
-            body(&record, &[errored.clone()], None, &[], &links) + "\n" + &body(&errored, &[], None, &[], &links);
+        let text = body(&record, &[errored.clone()], None, &[], &[], &links)
+            + "\n"
+            + &body(&errored, &[], None, &[], &[], &links);
         for line in text.lines() {
             assert!(!line.trim_start().starts_with('/'), "{line:?} in {text}");
         }

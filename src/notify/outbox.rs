@@ -8,7 +8,7 @@ use sqlx::{PgConnection, PgTransaction};
 
 use super::{Notifier, NotifyError};
 use crate::clients::mailer::split_address;
-use crate::model::{BuildId, BuildState, Commit, MergeRequest};
+use crate::model::{BuildId, BuildState, Commit, Digest, MergeRequest, PromotionId};
 use crate::store::Result;
 use crate::store::builds::{self, BuildRecord};
 use crate::store::jobs::{self, Lane};
@@ -76,7 +76,7 @@ fn is_mailed(state: BuildState) -> bool {
 }
 
 /// GitLab hides addresses as `[REDACTED]` or behind its own noreply ones, and commits by machines have none.
-fn is_person(address: &str) -> bool {
+pub(super) fn is_person(address: &str) -> bool {
     let Some((user, host)) = split_address(&address.to_lowercase()) else {
         return false;
     };
@@ -155,6 +155,29 @@ impl Links {
     /// Page of a build.
     pub(super) fn build(&self, id: BuildId) -> String {
         format!("{}/builds/{id}", self.public_url)
+    }
+
+    /// Page of a promotion.
+    pub(super) fn promotion(&self, id: PromotionId) -> String {
+        format!("{}/promotions/{id}", self.public_url)
+    }
+
+    /// Page of what changes from one image to another.
+    pub(super) fn diff(&self, from: &Digest, to: &Digest) -> String {
+        format!("{}/diff?from={from}&to={to}", self.public_url)
+    }
+
+    /// The root that all mails of a promotion refer to.
+    pub(super) fn promotion_thread(&self, id: PromotionId) -> String {
+        format!("<promotion.{id}@{}>", self.host)
+    }
+
+    /// `Message-ID` of a mail about a promotion: the same at each try.
+    pub(super) fn promotion_message_id(&self, id: PromotionId, occasion: &str, recipient: &str) -> String {
+        let text = format!("{occasion} {}", recipient.to_lowercase());
+        let hash = Sha256::digest(text.as_bytes());
+        let short: String = hash.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+        format!("<promotion.{id}.{short}@{}>", self.host)
     }
 
     /// `Message-ID`: the same at each try, another one for each recipient.

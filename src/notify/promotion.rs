@@ -1,17 +1,20 @@
-//! What came of a promotion.
+//! What came of a promotion: mails to who approves, who asked and who wrote it, and the note of the merge request.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use sqlx::PgTransaction;
 
+use super::outbox::is_person;
 use super::{Notifier, NotifyError};
-use crate::model::PromotionId;
+use crate::model::{BuildState, PromotionId, PromotionState};
 use crate::store::jobs::{self, Lane};
-use crate::store::notices::Subject;
-use crate::store::{builds, promotions};
+use crate::store::notices::{self, Subject};
+use crate::store::promotions::Promotion;
+use crate::store::{builds, persons, promotions};
 
 impl Notifier {
-    /// Has the note of the merge request looked over, which says where its image is.
+    /// Writes the mails for the state that a promotion is in, each once, and has the note looked over.
     pub(super) async fn tell_promotion(&self, mut tx: PgTransaction<'_>, id: PromotionId) -> Result<(), NotifyError> {
         let Some(promotion) = promotions::get(&mut *tx, id).await? else {
             return Ok(());
@@ -24,6 +27,36 @@ impl Notifier {
             let note = note.to_string();
             jobs::enqueue(&mut *tx, Lane::Notify, &note, mr.project.as_str(), Duration::ZERO).await?;
         }
+        if let Some(occasion) = occasion(&promotion) {
+            let mut recipients: BTreeSet<String> = self
+                .environments
+                .get(&promotion.environment)
+                .map(|environment| environment.recipients.iter().cloned().collect())
+                .unwrap_or_default();
+            if promotion.state.is_final() {
+                let commits = builds::commits(&mut *tx, promotion.build).await?;
+                recipients.extend(super::outbox::recipients(BuildState::Passed, mr, &commits, &[]));
+                recipients.extend(persons::address(&mut *tx, &promotion.requested_by).await?);
+            }
+            for recipient in recipients.iter().filter(|recipient| is_person(recipient)) {
+                let message_id = self.links.promotion_message_id(id, &occasion, recipient);
+                let mail = notices::add_promotion_mail(&mut *tx, id, &occasion, recipient, &message_id).await?;
+                if let Some(mail) = mail {
+                    let subject = Subject::Mail(mail).to_string();
+                    jobs::enqueue(&mut *tx, Lane::Notify, &subject, mr.project.as_str(), Duration::ZERO).await?;
+                }
+            }
+        }
         Ok(tx.commit().await?)
+    }
+}
+
+/// What people are mailed about: that it waits, when the gates were looked at and approvals are missing, and each of its ends.
+fn occasion(promotion: &Promotion) -> Option<String> {
+    match (promotion.state, &promotion.why, promotion.finished_at) {
+        (PromotionState::Waiting, Some(_), _) => Some("waiting".to_owned()),
+        (PromotionState::Waiting | PromotionState::Copying, ..) => None,
+        (state, _, Some(at)) => Some(format!("{state} {}", at.timestamp_micros())),
+        (state, _, None) => Some(state.to_string()),
     }
 }

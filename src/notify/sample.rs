@@ -3,14 +3,16 @@
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::outbox::Links;
+use super::promotion_mail::PromotionView;
 use super::view::{Known, View, log_lines};
 use crate::model::{
     Build, BuildId, BuildState, Commit, Digest, Dockerfile, DockerfileException, Finding, MergeRequest, Person, Place,
-    ProjectId, PushedImage, Rule, RuleReport, Stage, StageState, TestCounts, TestFailure, TestReport, Trigger, Waived,
-    WaiverNote, WarCheck, rule,
+    ProjectId, PromotionId, PromotionKind, PromotionState, PushedImage, Rule, RuleReport, Stage, StageState,
+    TestCounts, TestFailure, TestReport, Trigger, Waived, WaiverNote, WarCheck, rule,
 };
 use crate::store::builds::BuildRecord;
 use crate::store::images::ImageRecord;
+use crate::store::promotions::{CopyRow, Promotion};
 use crate::store::stages::StageRecord;
 
 const HEAD: &str = "da1560886d4f094c3e6c9ef40349f7d38b5d27d7";
@@ -279,4 +281,49 @@ fn stages(state: BuildState) -> Vec<StageRecord> {
             finished_at: Some(started_at + TimeDelta::milliseconds(700 * (n as i64 + 1))),
         })
         .collect()
+}
+
+/// Promotions in every state that a mail can be about, one with everything and one with as little as it can have.
+pub(super) fn promotion_views() -> Vec<PromotionView> {
+    let links = Links::new("https://ci.example.com");
+    let mut views = Vec::new();
+    for state in PromotionState::ALL {
+        let mut promotion = promotion(*state);
+        let copy = CopyRow {
+            data_centre: "dc1".to_owned(),
+            reference: "registry.example.com/apps/basket:mr-7-da156088-12".to_owned(),
+            state: "failed".to_owned(),
+            total: 2,
+            sent: 1,
+            skipped: 1,
+            error: Some("it answers 507: its disk is full".to_owned()),
+            at: promotion.requested_at,
+        };
+        views.push(PromotionView::new(&promotion, vec!["rita".to_owned()], &[copy], &links));
+        promotion.replaces = None;
+        promotion.why = None;
+        views.push(PromotionView::new(&promotion, Vec::new(), &[], &links));
+    }
+    views
+}
+
+fn promotion(state: PromotionState) -> Promotion {
+    Promotion {
+        id: PromotionId(3),
+        kind: PromotionKind::Promotion,
+        application: "basket".to_owned(),
+        project: merge_request().project,
+        build: BuildId(12),
+        digest: Digest::of(b"new"),
+        environment: "production".to_owned(),
+        source: "registry.example.com/qa/basket@sha256:00".to_owned(),
+        replaces: Some(Digest::of(b"old")),
+        requested_by: "dev".to_owned(),
+        reason: "the discount is right again".to_owned(),
+        state,
+        why: Some("0 of 1 approval by a release manager".to_owned()),
+        requested_at: DateTime::UNIX_EPOCH,
+        started_at: None,
+        finished_at: None,
+    }
 }

@@ -9,8 +9,10 @@ use std::error::Error as _;
 use std::path::Path;
 
 use rust_embed::RustEmbed;
+use serde::Serialize;
 use tera::{Context, Kwargs, State, Tera, TeraResult, Value};
 
+use super::promotion_mail::PromotionView;
 use super::view::View;
 use super::{NotifyError, sample, words};
 
@@ -62,6 +64,9 @@ impl MailTemplates {
         for view in sample::views() {
             render(&templates.tera, &view)?;
         }
+        for view in sample::promotion_views() {
+            render_promotion(&templates.tera, &view)?;
+        }
         Ok(templates)
     }
 
@@ -70,6 +75,16 @@ impl MailTemplates {
         render(&self.tera, view).or_else(|error| {
             tracing::error!(build = view.build, %error, "the mail is written by the program's own template instead");
             render(&self.shipped, view)
+        })
+    }
+}
+
+impl MailTemplates {
+    /// Subject, text and HTML of a mail about a promotion.
+    pub(super) fn render_promotion(&self, view: &PromotionView) -> Result<Rendered, NotifyError> {
+        render_promotion(&self.tera, view).or_else(|error| {
+            tracing::error!(promotion = view.number, %error, "the mail is written by the program's own template instead");
+            render_promotion(&self.shipped, view)
         })
     }
 }
@@ -111,17 +126,25 @@ fn read(directory: &Path) -> Result<Vec<(String, String)>, NotifyError> {
 }
 
 fn render(tera: &Tera, view: &View) -> Result<Rendered, NotifyError> {
+    render_as(tera, view, "subject.tera", view.result)
+}
+
+fn render_promotion(tera: &Tera, view: &PromotionView) -> Result<Rendered, NotifyError> {
+    render_as(tera, view, "promotion_subject.tera", "promotion")
+}
+
+fn render_as(tera: &Tera, view: &impl Serialize, subject: &str, name: &str) -> Result<Rendered, NotifyError> {
     let context =
         Context::from_serialize(view).map_err(|error| NotifyError::Template(format!("values: {}", chain(&error))))?;
     let one = |name: &str| {
         tera.render(name, &context)
             .map_err(|error| NotifyError::Template(format!("{name}: {}", chain(&error))))
     };
-    let text = one(&format!("{}.txt.tera", view.result))?;
+    let text = one(&format!("{name}.txt.tera"))?;
     Ok(Rendered {
-        subject: words::one_line(&one("subject.tera")?, 250),
+        subject: words::one_line(&one(subject)?, 250),
         text: tidy(&text),
-        html: one(&format!("{}.html.tera", view.result))?,
+        html: one(&format!("{name}.html.tera"))?,
     })
 }
 

@@ -83,13 +83,22 @@ pub async fn lock(db: impl PgExecutor<'_>, subject: Subject) -> Result<()> {
     Ok(())
 }
 
+/// What a mail tells of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum About {
+    /// The end of a build.
+    Build(BuildId),
+    /// A promotion that waits for approval, or has ended.
+    Promotion(PromotionId),
+}
+
 /// A mail of the outbox.
 #[derive(Debug, Clone)]
 pub struct MailRow {
     /// Its row.
     pub id: i64,
     /// What it tells of.
-    pub build: BuildId,
+    pub about: About,
     /// To whom.
     pub recipient: String,
     /// `Message-ID`, the same at each try.
@@ -114,19 +123,44 @@ pub async fn add_mail(
     .await
 }
 
+/// Writes a mail about a promotion; `None`: this recipient already has one for this occasion.
+pub async fn add_promotion_mail(
+    db: impl PgExecutor<'_>,
+    promotion: PromotionId,
+    occasion: &str,
+    recipient: &str,
+    message_id: &str,
+) -> Result<Option<i64>> {
+    sqlx::query_scalar!(
+        "insert into mail (promotion_id, occasion, recipient, message_id) values ($1, $2, $3, $4)
+         on conflict (promotion_id, occasion, recipient) where promotion_id is not null do nothing returning id",
+        promotion.0,
+        occasion,
+        recipient,
+        message_id,
+    )
+    .fetch_optional(db)
+    .await
+}
+
 /// A mail that is not yet sent.
 pub async fn unsent_mail(db: impl PgExecutor<'_>, id: i64) -> Result<Option<MailRow>> {
     let row = sqlx::query!(
-        "select id, build_id, recipient, message_id from mail where id = $1 and sent_at is null and refused is null",
+        "select id, build_id, promotion_id, recipient, message_id from mail
+         where id = $1 and sent_at is null and refused is null",
         id,
     )
     .fetch_optional(db)
     .await?;
-    Ok(row.map(|row| MailRow {
-        id: row.id,
-        build: BuildId(row.build_id),
-        recipient: row.recipient,
-        message_id: row.message_id,
+    Ok(row.and_then(|row| {
+        let build = row.build_id.map(|id| About::Build(BuildId(id)));
+        let promotion = row.promotion_id.map(|id| About::Promotion(PromotionId(id)));
+        Some(MailRow {
+            id: row.id,
+            about: build.or(promotion)?,
+            recipient: row.recipient,
+            message_id: row.message_id,
+        })
     }))
 }
 

@@ -14,6 +14,8 @@ pub struct Person {
     pub login: String,
     /// Name for people; may be empty.
     pub name: String,
+    /// Mail address, if the provider told it.
+    pub email: Option<String>,
     /// Full paths of his groups.
     pub groups: Vec<String>,
     /// When he last signed in.
@@ -31,23 +33,37 @@ pub struct Told<'a> {
     pub login: &'a str,
     /// Name for people.
     pub name: &'a str,
+    /// Mail address.
+    pub email: Option<&'a str>,
     /// Full paths of his groups.
     pub groups: &'a [String],
+}
+
+/// The mail address of whoever has this login, if it is known.
+pub async fn address(db: impl PgExecutor<'_>, login: &str) -> Result<Option<String>> {
+    let found = sqlx::query_scalar!(
+        "select email from person where login = $1 and email is not null order by signed_in_at desc limit 1",
+        login,
+    )
+    .fetch_optional(db)
+    .await?;
+    Ok(found.flatten())
 }
 
 /// Notes that somebody signs in, in place of what was known of him.
 pub async fn signed_in(db: impl PgExecutor<'_>, told: &Told<'_>) -> Result<Person> {
     sqlx::query_as!(
         Person,
-        "insert into person (issuer, subject, login, name, groups) values ($1, $2, $3, $4, $5)
+        "insert into person (issuer, subject, login, name, groups, email) values ($1, $2, $3, $4, $5, $6)
          on conflict (issuer, subject) do update set login = excluded.login, name = excluded.name,
-             groups = excluded.groups, signed_in_at = now()
-         returning id, login, name, groups, signed_in_at",
+             groups = excluded.groups, email = excluded.email, signed_in_at = now()
+         returning id, login, name, email, groups, signed_in_at",
         told.issuer,
         told.subject,
         told.login,
         told.name,
         told.groups,
+        told.email,
     )
     .fetch_one(db)
     .await

@@ -129,6 +129,21 @@ pub async fn now(db: impl PgExecutor<'_>, application: Option<&str>) -> Result<V
     rows.into_iter().map(Row::placement).collect()
 }
 
+/// Where a digest is now.
+pub async fn of_digest(db: impl PgExecutor<'_>, digest: &Digest) -> Result<Vec<Placement>> {
+    let rows = sqlx::query_as!(
+        Row,
+        "select p.environment, p.data_centre, p.application, p.digest, p.build_id, p.reference, p.promotion_id,
+                r.project_path, r.requested_by, p.since, p.until
+         from placement p join promotion r on r.id = p.promotion_id
+         where p.until is null and p.digest = $1 order by p.since, p.id",
+        digest.as_str(),
+    )
+    .fetch_all(db)
+    .await?;
+    rows.into_iter().map(Row::placement).collect()
+}
+
 /// What is in one environment now.
 pub async fn in_environment(db: impl PgExecutor<'_>, environment: &str) -> Result<Vec<Placement>> {
     let rows = sqlx::query_as!(

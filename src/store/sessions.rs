@@ -94,7 +94,8 @@ pub async fn find(db: impl PgExecutor<'_> + Copy, secret: &str, idle: Duration) 
     let sha256 = hash(secret);
     let row = sqlx::query!(
         r#"select s.id, s.token, s.seen_at < now() - interval '1 minute' as "stale!", p.id as "person?",
-                  p.login as "login?", p.name as "name?", p.groups as "groups?", p.signed_in_at as "signed_in_at?"
+                  p.login as "login?", p.name as "name?", p.groups as "groups?", p.email as "email?",
+                  p.signed_in_at as "signed_in_at?"
            from session s left join person p on p.id = s.person
            where s.sha256 = $1 and s.expires_at > now() and s.seen_at > now() - make_interval(secs => $2)"#,
         sha256,
@@ -113,6 +114,7 @@ pub async fn find(db: impl PgExecutor<'_> + Copy, secret: &str, idle: Duration) 
             id,
             login,
             name,
+            email: row.email,
             groups,
             signed_in_at,
         }),

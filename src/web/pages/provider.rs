@@ -80,6 +80,7 @@ pub(super) async fn back(
                 subject: &identity.subject,
                 login: &identity.login,
                 name: &identity.name,
+                email: identity.email.as_deref(),
                 groups: &identity.groups,
             };
             let person = persons::signed_in(&state.pool, &told).await?;

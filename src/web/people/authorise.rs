@@ -11,12 +11,12 @@ pub(in crate::web) fn authorise(
     permission: Permission,
     project: Option<&ProjectPath>,
 ) -> Result<Actor> {
-    let (name, kind) = match &caller.who {
+    let (name, kind, email) = match &caller.who {
         Who::Nobody { .. } => return Err(caller.sign_in(permission)),
-        Who::Person(person) => (person.login.clone(), ActorKind::Person),
+        Who::Person(person) => (person.login.clone(), ActorKind::Person, person.email.clone()),
         Who::Token(token) => {
             let owner = token.owner.clone();
-            (token.name.clone(), ActorKind::Token { owner })
+            (token.name.clone(), ActorKind::Token { owner }, None)
         }
     };
     let roles = match (permission.scope(), project) {
@@ -40,7 +40,7 @@ pub(in crate::web) fn authorise(
     Ok(Actor {
         name,
         kind,
-        email: None,
+        email,
         address: caller.address.clone(),
         roles,
     })

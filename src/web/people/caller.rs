@@ -48,6 +48,7 @@ pub(in crate::web) struct PersonId {
     pub id: i64,
     pub login: String,
     pub name: String,
+    pub email: Option<String>,
     pub session: i64,
 }
 
@@ -148,6 +149,7 @@ impl Caller {
                 id: person.id,
                 login: person.login,
                 name: person.name,
+                email: person.email,
                 session: session.id,
             });
             return Ok((caller, true));

@@ -94,7 +94,8 @@ impl Engine {
     }
 }
 
-/// Two installations that make the same foundation share one image; only when it is a single one's are other names that one's.
+/// Two installations that make the same foundation share one image; only when it is a single one's are its other names that
+/// one's.
 fn own(mut names: Vec<String>, prefix: &str) -> Vec<String> {
     let is_own = |name: &String| name.starts_with(prefix);
     if names.iter().any(|name| name.starts_with(KEPT) && !is_own(name)) {

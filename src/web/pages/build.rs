@@ -176,13 +176,17 @@ fn facts(detail: &wire::BuildDetail, now: DateTime<Utc>) -> Vec<Fact> {
         code("Commit", build.head.to_string()),
         fact(
             "Branch",
-            format!("{} into {}", build.source_branch, build.target_branch),
+            match build.iid {
+                Some(_) => format!("{} into {}", build.source_branch, build.target_branch),
+                None => build.target_branch.clone(),
+            },
         ),
     ];
     facts.extend(
         detail
             .target_tip
             .as_ref()
+            .filter(|_| build.iid.is_some())
             .map(|tip| code("Merged with", tip.to_string())),
     );
     facts.extend(

@@ -93,7 +93,7 @@ async fn a_slow_destination_keeps_nobody_back() {
         .await;
     let (quick, there) = (server(None).await, server(None).await);
     let slow = Proxy::start(&there.address, |parts| match parts.method.as_str() {
-        "PUT" if parts.uri.path().contains("/blobs/") => Fault::Slow(Duration::from_millis(150)),
+        "PUT" if parts.uri.path().contains("/blobs/") => Fault::Slow(Duration::from_millis(400)),
         _ => Fault::Pass,
     })
     .await;

@@ -72,12 +72,13 @@ async fn a_person_signs_in_with_a_browser_presses_a_button_and_signs_out() {
     browser.click("button.login-submit").await.expect("pressed");
 
     // Back where she wanted to go, as who she is.
+    let arrive = async |path: &str| {
+        let address = format!("{}{path}", site.url);
+        browser.arrive(&address).await.expect("the page");
+    };
+    arrive("/builds/1").await;
     let heading = browser.text("h1").await.expect("a heading");
     assert!(heading.contains("build 1"), "{heading}");
-    assert_eq!(
-        browser.address().await.expect("an address"),
-        format!("{}/builds/1", site.url)
-    );
     assert!(browser.text("nav").await.expect("a text").contains("anna"));
     assert_eq!(
         browser.evaluate("document.cookie").await.expect("a value"),
@@ -86,7 +87,11 @@ async fn a_person_signs_in_with_a_browser_presses_a_button_and_signs_out() {
     );
     let mut cookies = browser.cookies().await.expect("cookies");
     // The provider's own are of the same host.
-    cookies.retain(|cookie| cookie["name"].as_str().is_some_and(|name| name.starts_with("seaworthy")));
+    cookies.retain(|cookie| {
+        cookie["name"]
+            .as_str()
+            .is_some_and(|name| name.starts_with("seaworthy"))
+    });
     let names: Vec<&str> = cookies.iter().filter_map(|cookie| cookie["name"].as_str()).collect();
     assert_eq!(names, ["seaworthy-session"], "what the sign-in needed is gone");
     assert_eq!(
@@ -99,12 +104,14 @@ async fn a_person_signs_in_with_a_browser_presses_a_button_and_signs_out() {
         .click("form[action='/builds/1/rebuild'] button")
         .await
         .expect("pressed");
+    arrive("/builds/2").await;
     let heading = browser.text("h1 .number-of").await.expect("a heading");
     assert_eq!(heading, "build 2");
     let record = site.record(seaworthy::model::BuildId(2)).await;
     assert_eq!(record.requested_by.as_deref(), Some("anna"));
 
     browser.click("nav a[href='/account']").await.expect("her page");
+    arrive("/account").await;
     let roles = browser.text("#roles").await.expect("roles");
     assert_eq!(roles, "release manager for shop/**");
     assert!(browser.text("h1").await.expect("a heading").contains("Anna Anchor"));

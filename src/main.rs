@@ -6,8 +6,8 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use clap::{Parser, Subcommand};
 use seaworthy::cli::{
-    advisories, builds, check, connect, deliveries, describe, findings, images, logs, plan, reproduce, serve, stacks,
-    token, trace,
+    advisories, builds, check, connect, copy, deliveries, describe, findings, images, logs, plan, reproduce, serve,
+    stacks, token, trace,
 };
 use seaworthy::clients::http::install_crypto_provider;
 use seaworthy::config::{Config, DEFAULT_FILE, LogFormat};
@@ -33,6 +33,8 @@ enum Verb {
     /// Talk to each outside part and say what is wrong with it.
     Check(check::Args),
     Connect(connect::Args),
+    #[command(hide = true)]
+    Copy(copy::Args),
     Builds(builds::Args),
     Logs(logs::Args),
     /// Build the same commit again.
@@ -83,6 +85,7 @@ async fn dispatch(arguments: Arguments) -> anyhow::Result<ExitCode> {
         }
         Verb::Check(args) => check::run(&args, &load(arguments.config)?, &mut std::io::stdout()).await,
         Verb::Connect(args) => connect::run(&args, &load(arguments.config)?, &mut std::io::stdout()).await,
+        Verb::Copy(args) => copy::run(&args, &load(arguments.config)?, &mut std::io::stdout()).await,
         Verb::Describe(args) => describe::run(&args, &load(arguments.config)?).await,
         Verb::Reproduce(args) => reproduce::run(&args, &load(arguments.config)?).await,
         Verb::Plan(args) => {

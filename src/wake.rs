@@ -14,7 +14,7 @@ use sqlx::postgres::PgListener;
 use tokio::sync::{Notify, broadcast};
 use tokio_util::sync::CancellationToken;
 
-use crate::model::BuildId;
+use crate::model::{BuildId, PromotionId};
 use crate::store::jobs::Lane;
 
 const CHANNEL: &str = "seaworthy";
@@ -32,6 +32,10 @@ pub enum Event {
     Log(BuildId),
     /// This build shall be stopped.
     Cancel(BuildId),
+    /// State or progress of this promotion has changed.
+    Promotion(PromotionId),
+    /// This promotion shall be stopped.
+    CancelPromotion(PromotionId),
     /// Notifications may have been lost: look at everything.
     Resync,
 }
@@ -43,6 +47,8 @@ impl Event {
             Self::Build(id) => Some(format!("build:{id}")),
             Self::Log(id) => Some(format!("log:{id}")),
             Self::Cancel(id) => Some(format!("cancel:{id}")),
+            Self::Promotion(id) => Some(format!("promotion:{id}")),
+            Self::CancelPromotion(id) => Some(format!("cancel-promotion:{id}")),
             Self::Resync => None,
         }
     }
@@ -50,14 +56,17 @@ impl Event {
     fn from_payload(payload: &str) -> Option<Self> {
         let (kind, value) = payload.split_once(':')?;
         let build = || value.parse().ok().map(BuildId);
+        let promotion = || value.parse().ok().map(PromotionId);
         match kind {
-            "job" => [Lane::Intake, Lane::Build, Lane::Notify]
+            "job" => [Lane::Intake, Lane::Build, Lane::Notify, Lane::Promote]
                 .into_iter()
                 .find(|lane| lane.as_str() == value)
                 .map(Self::Job),
             "build" => build().map(Self::Build),
             "log" => build().map(Self::Log),
             "cancel" => build().map(Self::Cancel),
+            "promotion" => promotion().map(Self::Promotion),
+            "cancel-promotion" => promotion().map(Self::CancelPromotion),
             _ => None,
         }
     }
@@ -184,6 +193,9 @@ mod tests {
             Event::Build(BuildId(7)),
             Event::Log(BuildId(8)),
             Event::Cancel(BuildId(9)),
+            Event::Job(Lane::Promote),
+            Event::Promotion(PromotionId(7)),
+            Event::CancelPromotion(PromotionId(8)),
         ] {
             let payload = event.to_payload().expect("it goes to other processes");
             assert_eq!(Event::from_payload(&payload), Some(event));

@@ -3,14 +3,18 @@
 //! Field names are part of the interface. New fields may come, none changes its meaning or goes. Times are RFC 3339 in
 //! UTC; durations are milliseconds.
 
+mod promotion;
+
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::model::{
-    BuildId, BuildState, Choice, DeliveryId, Digest, Finding, ProjectId, ProjectPath, Sha, Stage, StageState,
-    TestReport, Trigger, WarCheck,
+    BuildId, BuildState, Choice, DeliveryId, Digest, DockerfileException, Finding, ProjectId, ProjectPath, Sha, Stage,
+    StageState, TestReport, Trigger, WarCheck,
 };
+
+pub use promotion::*;
 
 /// Every answer that is not 2xx.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -226,6 +230,9 @@ pub struct Image {
     pub base_name: String,
     /// What that name meant.
     pub base_digest: Digest,
+    /// Is the Dockerfile hand-written, and who allowed that?
+    #[serde(default)]
+    pub exception: Option<DockerfileException>,
     /// The whole Dockerfile.
     pub dockerfile: String,
     /// Its checksum.

@@ -362,3 +362,101 @@ async fn a_build_is_listed_described_and_judged_by_its_libraries() {
     house.close().await;
     drop(service);
 }
+
+#[tokio::test]
+async fn waivers_for_a_ban_and_a_vulnerability_hold_until_their_last_day_and_are_told() {
+    let mut house = House::build().await;
+    let bad = json!({"id": "HOUSE-2", "aliases": ["CVE-2025-99999"], "modified": "2025-01-01T00:00:00Z", "summary": "A test of waivers",
+        "affected": [{"package": {"ecosystem": "Maven", "name": "ch.qos.logback:logback-core"},
+                      "ranges": [{"type": "ECOSYSTEM", "events": [{"introduced": "0"}, {"fixed": "99"}]}]}]});
+    let bad = advisories::osv::parse(bad.to_string().as_bytes())
+        .expect("OSV")
+        .expect("of Maven");
+    advisories::import(&house.pool, "the test", &[bad])
+        .await
+        .expect("imported");
+    let rules = |last_day: &str| {
+        format!(
+            "[[ban]]\nlibrary = \"ch.qos.logback:logback-core\"\nreason = \"The house logs otherwise.\"\n\
+             [vulnerabilities]\nfail_from = \"low\"\n\
+             [[waiver]]\nrule = \"banned-library\"\nlibrary = \"ch.qos.logback:logback-core<99\"\nreason = \"ticket 7\"\n\
+             owner = \"Ada Example\"\nlast_day = {last_day}\n\
+             [[waiver]]\nrule = \"known-vulnerability\"\nlibrary = \"ch.qos.logback:logback-core\"\nadvisory = \"CVE-2025-99999\"\n\
+             reason = \"not reachable\"\nowner = \"Ada Example\"\nlast_day = {last_day}\n"
+        )
+    };
+    house.define(&rules("2999-12-31"));
+    let service = house.serve("worker", &[]).await;
+    let project = house.project("shop/harbour", "harbour").await;
+    house.merge_request(&service, &project, "berths").await;
+    let record = house.passes(1).await;
+    let remark = record
+        .remarks
+        .iter()
+        .find(|remark| remark.rule == "waived-library")
+        .expect("a remark");
+    assert_eq!(remark.detail.len(), 2, "{remark:?}");
+    assert!(
+        remark.detail[0].ends_with("waived until 2999-12-31 by Ada Example: ticket 7"),
+        "{remark:?}"
+    );
+    assert!(remark.detail[1].contains("HOUSE-2 (CVE-2025-99999)"), "{remark:?}");
+    assert!(
+        !record.remarks.iter().any(|remark| remark.rule == "known-vulnerability"),
+        "{record:?}"
+    );
+    let log = house.log_of(1).await;
+    assert!(
+        log.contains("waived until 2999-12-31 by Ada Example: not reachable"),
+        "{log}"
+    );
+    let image = images::of_build(&house.pool, BuildId(1))
+        .await
+        .expect("read")
+        .expect("an image");
+    let described = seaworthy::dockerfile::describe(&image.dockerfile.labels).expect("labels of ours");
+    assert!(
+        described
+            .waivers
+            .contains("CVE-2025-99999 of ch.qos.logback:logback-core: waived until 2999-12-31"),
+        "{}",
+        described.waivers
+    );
+    let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let mail = words(&house.mails(1).await[0].text);
+    assert!(
+        mail.contains("waived until 2999-12-31 by Ada Example: ticket 7"),
+        "{mail}"
+    );
+    let page = reqwest::get(format!("{}/builds/1", service.url)).await.expect("a page");
+    let page = page.text().await.expect("a body");
+    assert!(
+        page.contains("waived until 2999-12-31 by Ada Example: ticket 7"),
+        "{page}"
+    );
+    service.terminate().await;
+
+    // Over: as if they were not there, and that is said.
+    house.define(&rules("2020-12-31"));
+    let service = house.serve("later", &[]).await;
+    house.merge_request(&service, &project, "again").await;
+    let record = house.end(2).await;
+    let finding = record.build.finding.expect("a finding");
+    assert_eq!(finding.rule, "banned-library");
+    let over = "The waiver by Ada Example for bans of ch.qos.logback:logback-core<99 ran out on 2020-12-31: ticket 7";
+    assert_eq!(finding.detail.last().map(String::as_str), Some(over));
+    let known = record
+        .remarks
+        .iter()
+        .find(|remark| remark.rule == "known-vulnerability")
+        .expect("a remark");
+    assert!(
+        known
+            .detail
+            .last()
+            .is_some_and(|line| line.contains("ran out on 2020-12-31")),
+        "{known:?}"
+    );
+    house.close().await;
+    drop(service);
+}

@@ -2,11 +2,13 @@
 
 mod architecture;
 mod boot;
+mod copy;
 mod dependencies;
 mod dockerfiles;
 mod engine_builders;
 mod engine_client;
 mod engine_registry;
+mod exceptions;
 mod findings;
 mod git_client;
 mod hooks;

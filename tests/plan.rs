@@ -10,7 +10,7 @@ use seaworthy::store::{choices, images};
 use world::World;
 use world::gitlab::GitLab;
 
-use crate::house::{House, sample};
+use crate::house::{House, sample, write_pipelines};
 use crate::outside_clients::verbs::settings;
 
 fn same(code: ExitCode, wanted: ExitCode) -> bool {
@@ -60,6 +60,71 @@ async fn a_project_is_planned_from_its_address_and_nothing_stays() {
     let refused = plan::run(&elsewhere, Some(&config), &mut Vec::new()).await;
     let refused = format!("{:#}", refused.expect_err("another server"));
     assert!(refused.contains("is not below"), "{refused}");
+}
+
+#[tokio::test]
+async fn a_plan_lists_all_checks_and_judges_a_hand_written_dockerfile() {
+    let world = World::attach();
+    let pipelines = world.scratch().expect("a folder").join("pipelines");
+    let config = Config::load(
+        None,
+        settings(&[("definitions_pipelines", pipelines.display().to_string())]),
+    )
+    .expect("a configuration");
+    let planned = async |path: &str, last_day: &str| {
+        let rest = format!("reason = \"r\"\nowner = \"Ada\"\nlast_day = {last_day}\n");
+        write_pipelines(&pipelines, "");
+        let text = format!(
+            "projects = [\"shop/beacon\"]\nstacks = [\"tomcat9\"]\n[checks]\nsnapshot = \"error\"\nservice-url = \"off\"\n\
+             [vulnerabilities]\nfail_from = \"high\"\n[boot.environment]\nMODE = \"qa\"\n\
+             [[ban]]\nlibrary = \"log4j:log4j\"\nreason = \"Dead since 2015.\"\n\
+             [[waiver]]\nrule = \"banned-library\"\nlibrary = \"log4j:log4j\"\n{rest}\
+             [[waiver]]\nrule = \"size\"\npath = \"**\"\nreason = \"r\"\nowner = \"Bob\"\nlast_day = 2020-01-01\n\
+             [[service]]\nname = \"postgres\"\nimage = \"docker.io/library/postgres:15\"\nmemory = \"256MiB\"\ntime = \"1m\"\n\
+             [dockerfile_exception]\npath = \"{path}\"\nfiles = [\"docker/chart.txt\"]\n{rest}"
+        );
+        std::fs::write(pipelines.join("beacon.toml"), text).expect("written");
+        let project = "shop/beacon".parse().expect("a path");
+        let args = plan::Args::new(sample("beacon").display().to_string(), Some(project));
+        let mut out = Vec::new();
+        let code = plan::run(&args, Some(&config), &mut out).await.expect("planned");
+        (same(code, ExitCode::SUCCESS), String::from_utf8(out).expect("a text"))
+    };
+    let (well, text) = planned("docker/Dockerfile", "2999-12-31").await;
+    assert!(well, "{text}");
+    for expected in [
+        "checks         unit tests: ",
+        "               boot check: the image is started with 1024 MiB and must answer below 500 at / within ",
+        ", with the variables MODE\n",
+        "WAR rules      error    class-version         Classes are newer than the Java that runs them\n",
+        "               error    snapshot              ",
+        " (warning by itself, the pipeline says otherwise)\n",
+        "               off      service-url           ",
+        "waivers        RUN OUT: size **, until 2020-01-01 by Bob: r\n               bans of log4j:log4j, until 2999-12-31 by Ada: r\n",
+        "bans           log4j:log4j: Dead since 2015.\n",
+        "vulnerable     libraries with a known vulnerability fail the build, if it is high or worse\n",
+        "services       postgres: docker.io/library/postgres:15 with 256 MiB, ready within 60 s",
+        "exception      hand-written docker/Dockerfile, until 2999-12-31 by Ada: r\n               it may copy files/docker/chart.txt (",
+        "Dockerfile     docker/Dockerfile, hand-written; its bases are pinned",
+        "\n# Tomcat as the house runs it",
+    ] {
+        assert!(text.contains(expected), "{expected} is missing in\n{text}");
+    }
+    for rule in seaworthy::model::rule::RULES {
+        assert!(text.contains(&format!(" {} ", rule.id)), "{}\n{text}", rule.id);
+    }
+    let (well, text) = planned("docker/Dockerfile.wrong", "2999-12-31").await;
+    assert!(
+        !well && text.contains("ERROR no-secret (1)") && text.contains("docker/Dockerfile.wrong:4: "),
+        "{text}"
+    );
+    // What the house would make, for whoever wants to do without.
+    let (well, text) = planned("docker/Dockerfile", "2020-12-31").await;
+    assert!(!well && text.contains("ran out on 2020-12-31"), "{text}");
+    assert!(
+        text.contains("\nFROM docker.io/library/tomcat:9.0-jdk17-temurin\n"),
+        "{text}"
+    );
 }
 
 #[tokio::test]

@@ -8,19 +8,9 @@ use crate::house::{House, Own, Service};
 
 /// Runs `seaworthy reproduce` and gives its words, and whether all was equal.
 async fn reproduce(house: &House, service: &Service, token: &str, arguments: &[&str]) -> (bool, String) {
-    let output = tokio::process::Command::new(env!("CARGO_BIN_EXE_seaworthy"))
-        .arg("reproduce")
-        .args(arguments)
-        .env_clear()
-        .envs(std::env::var("PATH").map(|path| ("PATH", path)))
-        .envs(house.environment(1))
-        .env("SEAWORTHY_URL", &service.url)
-        .env("SEAWORTHY_TOKEN", token)
-        .output()
+    house
+        .program_as(service, token, &[&["reproduce"], arguments].concat())
         .await
-        .expect("it runs");
-    let text = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
-    (output.status.success(), text)
 }
 
 async fn image(house: &House, build: i64) -> String {

@@ -17,6 +17,8 @@ pub struct Vulnerable {
     pub component: Component,
     /// The advisory's name, with its CVE and its level.
     pub name: String,
+    /// Its id and its other names, by which a waiver may call it.
+    pub names: Vec<String>,
     /// How bad.
     pub level: Option<Level>,
     /// One line, may be empty.
@@ -38,6 +40,7 @@ pub async fn vulnerable(pool: &PgPool, components: &[&Component]) -> Result<Vec<
             .or_insert_with(|| Vulnerable {
                 component: component.clone(),
                 name: advisory_name(&entry.id, &entry.aliases, entry.level),
+                names: [&entry.id].into_iter().chain(&entry.aliases).cloned().collect(),
                 level: entry.level,
                 summary: entry.summary.clone(),
                 fixed_in: fixed_in(&entry.affected, component).map(str::to_owned),

@@ -110,8 +110,21 @@ fn part<'a>(what: impl Into<String>, asked: impl Future<Output = Found> + Send +
 
 fn definitions(config: &Config) -> Found {
     let (_, definitions) = assembly::definitions(config).map_err(|error| format!("{error:#}"))?;
+    let today = chrono::Utc::now().date_naive();
+    let exceptions = definitions
+        .pipelines()
+        .filter_map(|pipeline| Some((pipeline, &pipeline.by_hand.as_ref()?.allowed)));
+    let mut told = String::new();
+    for (pipeline, allowed) in exceptions {
+        let over = if allowed.holds(today) {
+            ""
+        } else {
+            " (it has run out: builds fail)"
+        };
+        told.push_str(&format!("; {}: {allowed}{over}", pipeline.name));
+    }
     Ok(format!(
-        "{} pipeline(s), {} stack(s)",
+        "{} pipeline(s), {} stack(s){told}",
         definitions.pipelines().count(),
         definitions.stacks().count()
     ))

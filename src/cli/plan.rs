@@ -1,14 +1,17 @@
 //! `seaworthy plan`: which builder, module, stack, Dockerfile and checks a project would get, and why, without building it.
 
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context as _, bail};
+use chrono::{NaiveDate, Utc};
 use tokio_util::sync::CancellationToken;
 
 use super::assembly;
+use super::plan_checks;
 use super::print::Lines;
+use crate::by_hand::{self, Taken};
 use crate::clients::certificates::Certificates;
 use crate::clients::git::Merged;
 use crate::config::Config;
@@ -75,8 +78,11 @@ pub async fn run(args: &Args, config: Option<&Config>, out: &mut (dyn Write + Se
     let (place, reading) = (directory.clone(), pipeline.clone());
     let survey = tokio::task::spawn_blocking(move || project::survey(&place, &reading)).await?;
     let survey = survey.with_context(|| format!("{}: cannot be read", directory.display()))?;
+    let today = Utc::now().date_naive();
+    let taken = by_hand(&directory, &pipeline, &survey, today);
+    let taken = taken.with_context(|| format!("{}: cannot be read", directory.display()))?;
     drop(fetched);
-    let well = tell(out, &name, &pipeline, &survey, &templates)?;
+    let well = tell(out, &name, &pipeline, &survey, taken, &templates, today)?;
     Ok(if well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
@@ -136,7 +142,9 @@ fn tell(
     name: &str,
     pipeline: &Pipeline,
     survey: &Survey,
+    taken: Option<Result<Taken, Finding>>,
     templates: &Templates,
+    today: NaiveDate,
 ) -> anyhow::Result<bool> {
     let mut lines = Lines { out: &mut *out };
     lines.line("project", name)?;
@@ -188,7 +196,20 @@ fn tell(
         let stack = &one.stack;
         lines.line(what, &format!("{} ({}): if {}", stack.name, stack.title, one.when))?;
     }
-    checks(&mut lines, pipeline)?;
+    plan_checks::write(&mut lines, pipeline, today)?;
+    let allowed = exception(&mut lines, pipeline, &taken, today)?;
+    if let Some(Ok(taken)) = &taken {
+        lines.line(
+            "Dockerfile",
+            &format!(
+                "{}, hand-written; its bases are pinned to their digests at the build",
+                taken.allowed.path
+            ),
+        )?;
+        writeln!(out)?;
+        write!(out, "{}", taken.written.text())?;
+        return Ok(module);
+    }
     lines.line(
         "Dockerfile",
         &format!(
@@ -198,7 +219,7 @@ fn tell(
     )?;
     writeln!(out)?;
     write!(out, "{}", dockerfile(name, pipeline, &expected.stack, templates)?)?;
-    Ok(module)
+    Ok(module && allowed)
 }
 
 /// Where the WAR will be; `false` if nothing says which one is meant.
@@ -249,22 +270,6 @@ fn wars(lines: &mut Lines<'_, dyn Write + Send + '_>, pipeline: &Pipeline, surve
     Ok(true)
 }
 
-fn checks(lines: &mut Lines<'_, dyn Write + Send + '_>, pipeline: &Pipeline) -> anyhow::Result<()> {
-    let tests = if pipeline.tests.required {
-        "a build in which no test is executed fails"
-    } else {
-        "a build in which no test is executed passes with a remark"
-    };
-    lines.line("checks", &format!("unit tests: {tests}"))?;
-    lines.line("", &boot_check(pipeline))?;
-    lines.line("", "classes: none is made for a newer Java than the stack's JDK")?;
-    lines.line(
-        "",
-        "Jakarta EE: nothing is used that is neither in the stack nor in the WAR",
-    )?;
-    Ok(())
-}
-
 fn finding(lines: &mut Lines<'_, dyn Write + Send + '_>, finding: &Finding) -> anyhow::Result<()> {
     lines.line("finding", &format!("{} ({})", finding.title, finding.rule))?;
     lines.list("", &finding.detail)?;
@@ -272,22 +277,56 @@ fn finding(lines: &mut Lines<'_, dyn Write + Send + '_>, finding: &Finding) -> a
     Ok(())
 }
 
-fn boot_check(pipeline: &Pipeline) -> String {
-    let boot = &pipeline.boot;
-    if !boot.check {
-        return "boot check: switched off by the pipeline".to_owned();
-    }
-    let services: Vec<&str> = pipeline.services.iter().map(|service| service.name.as_str()).collect();
-    let beside = match services.is_empty() {
-        true => String::new(),
-        false => format!(", with {} beside it", services.join(", ")),
+/// The hand-written Dockerfile of the directory, judged; `None` if the house's is taken.
+fn by_hand(
+    directory: &Path,
+    pipeline: &Pipeline,
+    survey: &Survey,
+    today: NaiveDate,
+) -> std::io::Result<Option<Result<Taken, Finding>>> {
+    let Some(by_hand) = &pipeline.by_hand else {
+        return Ok(None);
     };
-    format!(
-        "boot check: the image is started with {} MiB and must answer below 500 at {} within {} s{beside}",
-        boot.memory >> 20,
-        pipeline.context_path.inside(&boot.path),
-        boot.time.as_secs()
-    )
+    if !by_hand.allowed.holds(today) {
+        return Ok(Some(Err(by_hand::expired(&by_hand.allowed, &pipeline.name))));
+    }
+    let Ok(built) = project::builder(pipeline, survey) else {
+        // Told by itself.
+        return Ok(None);
+    };
+    let possible = project::possible(pipeline, survey, built.builder.jdk);
+    let stacks: Vec<&Stack> = possible.iter().map(|one| one.stack.as_ref()).collect();
+    by_hand::take(directory, by_hand, pipeline, &stacks).map(Some)
+}
+
+/// What the pipeline allows, and whether it will do; `false` if not.
+fn exception(
+    lines: &mut Lines<'_, dyn Write + Send + '_>,
+    pipeline: &Pipeline,
+    taken: &Option<Result<Taken, Finding>>,
+    today: NaiveDate,
+) -> anyhow::Result<bool> {
+    let Some(by_hand) = &pipeline.by_hand else {
+        lines.line("exception", "none: the Dockerfile is generated")?;
+        return Ok(true);
+    };
+    lines.line("exception", &by_hand.allowed.to_string())?;
+    if let Some(left) = by_hand.allowed.ends_in(today) {
+        lines.line("note", &by_hand::ending(&by_hand.allowed, left).title)?;
+    }
+    match taken {
+        None => Ok(true),
+        Some(Err(found)) => {
+            finding(lines, found)?;
+            Ok(false)
+        }
+        Some(Ok(taken)) => {
+            for file in &taken.files {
+                lines.line("", &format!("it may copy files/{} ({} bytes)", file.path, file.size))?;
+            }
+            Ok(true)
+        }
+    }
 }
 
 /// The Dockerfile with all layers and without the digest, which only the registry knows.

@@ -127,6 +127,7 @@ pub(super) fn build(out: &mut impl Write, detail: &BuildDetail) -> io::Result<()
                 image.dockerfile_sha256
             ),
         )?;
+        lines.maybe("exception", image.exception.as_ref().map(ToString::to_string))?;
         lines.line("pushed", &image.pushed_at.format("%Y-%m-%d %H:%M:%S UTC").to_string())?;
     }
     for (at, choice) in detail.choices.iter().enumerate() {

@@ -321,6 +321,7 @@ mod tests {
         ImageInfo {
             id: Digest::of(b"x"),
             user: String::new(),
+            command: Vec::new(),
             env: Vec::new(),
             on_build: on_build.iter().map(|line| (*line).to_owned()).collect(),
             labels: BTreeMap::new(),

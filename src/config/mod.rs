@@ -4,6 +4,7 @@
 //! environment are laid over it; `read` then takes every key and collects what is wrong, so that one start shows all
 //! mistakes.
 
+mod accounts;
 mod read;
 mod reader;
 
@@ -36,6 +37,7 @@ pub struct Config {
     pub tls: Tls,
     pub engine: Engine,
     pub registry: Registry,
+    pub registries: Registries,
     pub base_images: BaseImages,
     pub maven: Maven,
     pub smtp: Smtp,
@@ -99,6 +101,11 @@ section!(Engine {
     builder: Builder
 });
 section!(Registry { repository: String, account: Option<Account>, plain_http: bool });
+section!(Registries {
+    accounts: BTreeMap<String, Account>,
+    identity_tokens: BTreeMap<String, SecretString>,
+    plain_http: Vec<String>,
+});
 section!(BaseImages { mirrors: BTreeMap<String, String>, account: Option<Account>, plain_http: bool });
 section!(Maven { settings_file: Option<PathBuf>, mirror_url: Option<String>, hand_in_certificates: bool, cache: String });
 section!(Smtp { host: String, port: u16, tls: SmtpTls, account: Option<Account>, from: String });
@@ -172,21 +179,32 @@ impl Config {
         self.registry.repository.split('/').next().unwrap_or_default()
     }
 
-    /// Account for the registry at `host`: the QA registry's own, else the base images' one.
+    /// Account for the registry at `host`: the QA registry's own, else the base images' one, else the one in the file of
+    /// accounts.
     pub fn account_for(&self, host: &str) -> Option<&Account> {
-        if host == self.registry_host() {
+        let own = if host == self.registry_host() {
             self.registry.account.as_ref()
         } else if self.mirror_hosts().any(|mirror| mirror == host) {
             self.base_images.account.as_ref()
         } else {
             None
-        }
+        };
+        own.or_else(|| self.registries.accounts.get(host))
     }
 
     /// Is plain HTTP spoken to the registry at `host`?
     pub fn plain_http(&self, host: &str) -> bool {
         (host == self.registry_host() && self.registry.plain_http)
             || (self.base_images.plain_http && self.mirror_hosts().any(|mirror| mirror == host))
+            || self.registries.plain_http.iter().any(|plain| plain == host)
+    }
+
+    /// Every registry of which something is configured.
+    pub fn registry_hosts(&self) -> impl Iterator<Item = &str> {
+        let more = self.registries.plain_http.iter().chain(self.registries.accounts.keys());
+        self.mirror_hosts()
+            .chain([self.registry_host()])
+            .chain(more.map(String::as_str))
     }
 
     /// Hosts of the base images' mirrors.
@@ -204,7 +222,15 @@ impl Config {
         all.extend(self.sign_in.provider.as_ref().map(|provider| &provider.client_secret));
         all.extend(&self.webhook.secrets);
         all.extend(&self.webhook.signing_keys);
-        all.extend(accounts.into_iter().flatten().map(|account| &account.password));
+        let others = self.registries.accounts.values();
+        all.extend(
+            accounts
+                .into_iter()
+                .flatten()
+                .chain(others)
+                .map(|account| &account.password),
+        );
+        all.extend(self.registries.identity_tokens.values());
         all
     }
 }

@@ -119,6 +119,7 @@ impl Reader {
                 account: self.account("registry"),
                 plain_http: self.boolean("registry.plain_http"),
             },
+            registries: self.registries(),
             base_images: BaseImages {
                 mirrors: self.mirrors(),
                 account: self.account("base_images"),

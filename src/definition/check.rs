@@ -9,7 +9,10 @@ use super::ban::Ban;
 use super::files::Text;
 use super::load::Placed;
 use super::reader::{File, advice};
-use super::{Boot, Checks, Definitions, Glob, Limits, Pipeline, Problem, Service, Stack, Tests};
+use super::{
+    Boot, ByHand, Checks, Definitions, Environments, Glob, LibraryWaiver, Limits, Pipeline, Problem, Service, Stack, Tests,
+    Waives,
+};
 use crate::model::{ContextPath, Level};
 
 /// Limits of which each may be missing.
@@ -56,6 +59,8 @@ pub(super) struct StatedPipeline {
     pub(super) checks: Checks,
     pub(super) bans: Vec<Ban>,
     pub(super) fail_from: Option<Level>,
+    pub(super) library_waivers: Vec<LibraryWaiver>,
+    pub(super) by_hand: Option<ByHand>,
 }
 
 /// Puts stacks into pipelines. What cannot be put together is reported in its file and left out.
@@ -107,6 +112,7 @@ pub(super) fn resolve(
             continue;
         };
         check_choices(&pipeline, &candidates, file);
+        check_permissions(&pipeline, file);
         let (limits, tests) = (pipeline.limits.over(&first.limits), first.tests);
         let boot = pipeline.boot.over(&first.boot);
         pipelines.insert(
@@ -123,6 +129,8 @@ pub(super) fn resolve(
                 profiles: pipeline.profiles,
                 bans: pipeline.bans,
                 fail_from: pipeline.fail_from,
+                library_waivers: pipeline.library_waivers,
+                by_hand: pipeline.by_hand,
                 limits,
                 tests: Tests {
                     required: pipeline.tests_required.unwrap_or(tests.required),
@@ -138,6 +146,7 @@ pub(super) fn resolve(
     Definitions {
         stacks,
         pipelines,
+        environments: Environments::default(),
         directory,
     }
 }
@@ -163,6 +172,32 @@ fn check_choices(pipeline: &StatedPipeline, candidates: &[Arc<Stack>], file: &Fi
             Some(span.clone()),
             format!("jdk: none of the pipeline's stacks has JDK {jdk}; add one to stacks"),
         );
+    }
+}
+
+/// A hand-written Dockerfile is allowed to projects that are named; a waiver names a ban that there is.
+fn check_permissions(pipeline: &StatedPipeline, file: &File<'_>) {
+    if pipeline.by_hand.is_some()
+        && let Some((pattern, span)) = pipeline.projects.iter().find(|(pattern, _)| !pattern.is_plain())
+    {
+        file.report(
+            Some(span.clone()),
+            format!(
+                "projects: \"{pattern}\" is a pattern, and [dockerfile_exception] is for projects that are named one by one; \
+                 put it into a file of its own with their paths"
+            ),
+        );
+    }
+    let bans: Vec<String> = pipeline.bans.iter().map(|ban| ban.library.to_string()).collect();
+    for waiver in &pipeline.library_waivers {
+        if let Waives::Ban(Some(ban)) = &waiver.waives
+            && !bans.contains(ban)
+        {
+            file.report(
+                waiver.ban_place.clone(),
+                format!("waiver.ban: there is no ban \"{ban}\"; {}", advice(ban, &bans)),
+            );
+        }
     }
 }
 

@@ -7,6 +7,7 @@ use chrono::NaiveDate;
 use serde::Serialize;
 
 use super::Glob;
+use super::library_waiver::{LibraryWaiver, read_library_waiver};
 use super::reader::{Reader, advice};
 use super::value::{Checked, Value, date, line, one_of, parsed, wrong};
 use crate::model::{Rule, Severity, WaiverNote, rule};
@@ -65,22 +66,35 @@ impl Waiver {
     }
 }
 
-/// Reads `[checks]` and `[[waiver]]`.
-pub(super) fn read_checks(top: &mut Reader<'_, '_>) -> Checks {
+/// Reads `[checks]` and `[[waiver]]`; a waiver's rule decides which keys it has.
+pub(super) fn read_checks(top: &mut Reader<'_, '_>) -> (Checks, Vec<LibraryWaiver>) {
     let severities = top.optional_table("checks").map(|mut table| {
         let entries = table.entries(severity);
         table.finish();
         entries.into_iter().collect()
     });
-    let waivers = top.optional_tables("waiver").into_iter().filter_map(read_waiver);
-    Checks {
-        waivers: waivers.collect(),
-        severities: severities.unwrap_or_default(),
+    let (mut waivers, mut of_libraries) = (Vec::new(), Vec::new());
+    for mut table in top.optional_tables("waiver") {
+        let rule = table.required("rule", |value: &Value<'_>| {
+            let name = line(value)?;
+            known(&name, &waivable(), value)?;
+            Ok(name)
+        });
+        match rule.as_deref() {
+            Some(rule::BANNED_LIBRARY) => of_libraries.extend(read_library_waiver(table, true)),
+            Some(rule::KNOWN_VULNERABILITY) => of_libraries.extend(read_library_waiver(table, false)),
+            _ => waivers.extend(read_waiver(table, rule)),
+        }
     }
+    let checks = Checks {
+        waivers,
+        severities: severities.unwrap_or_default(),
+    };
+    (checks, of_libraries)
 }
 
 fn severity(rule: &str, value: &Value<'_>) -> Checked<Severity> {
-    known(rule, value)?;
+    known(rule, &of_wars(), value)?;
     one_of(&[
         ("off", Severity::Off),
         ("note", Severity::Note),
@@ -89,12 +103,7 @@ fn severity(rule: &str, value: &Value<'_>) -> Checked<Severity> {
     ])(value)
 }
 
-fn read_waiver(mut table: Reader<'_, '_>) -> Option<Waiver> {
-    let rule = table.required("rule", |value: &Value<'_>| {
-        let name = line(value)?;
-        known(&name, value)?;
-        Ok(name)
-    });
+fn read_waiver(mut table: Reader<'_, '_>, rule: Option<String>) -> Option<Waiver> {
     let path = table.required("path", parsed(Glob::file));
     let reason = table.required("reason", line);
     let owner = table.required("owner", line);
@@ -109,10 +118,20 @@ fn read_waiver(mut table: Reader<'_, '_>) -> Option<Waiver> {
     })
 }
 
-fn known(name: &str, value: &Value<'_>) -> Checked<()> {
-    if rule::rule(name).is_some() {
+/// The rules of the WAR check.
+fn of_wars() -> Vec<String> {
+    rule::RULES.iter().map(|rule| rule.id.to_owned()).collect()
+}
+
+/// All rules that may be waived.
+fn waivable() -> Vec<String> {
+    let of_libraries = [rule::BANNED_LIBRARY, rule::KNOWN_VULNERABILITY];
+    of_wars().into_iter().chain(of_libraries.map(str::to_owned)).collect()
+}
+
+fn known(name: &str, names: &[String], value: &Value<'_>) -> Checked<()> {
+    if names.iter().any(|known| known == name) {
         return Ok(());
     }
-    let names: Vec<String> = rule::RULES.iter().map(|rule| rule.id.to_owned()).collect();
-    wrong(value, format!("there is no rule {name:?}; {}", advice(name, &names)))
+    wrong(value, format!("there is no rule {name:?}; {}", advice(name, names)))
 }

@@ -27,6 +27,8 @@ pub(super) struct Found {
     pub(super) pipelines: Vec<Text>,
     /// `bans.toml`, which is no pipeline.
     pub(super) bans: Option<Text>,
+    /// `environments.toml`, which is none either.
+    pub(super) environments: Option<Text>,
     /// `people.toml`, which is no pipeline either.
     pub(super) people: Option<Text>,
     pub(super) problems: Vec<Problem>,
@@ -49,13 +51,14 @@ impl Found {
             }
         };
         found.bans = found.take("bans");
+        found.environments = found.take("environments");
         found.people = found.take("people");
         found.stacks.sort_by(|a, b| a.name.cmp(&b.name));
         found.pipelines.sort_by(|a, b| a.name.cmp(&b.name));
         found
     }
 
-    /// A file whose name is reserved.
+    /// A file whose name says that it is no pipeline.
     fn take(&mut self, name: &str) -> Option<Text> {
         let at = self.pipelines.iter().position(|text| text.name == name)?;
         Some(self.pipelines.remove(at))

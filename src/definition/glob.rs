@@ -88,6 +88,11 @@ impl Glob {
         &self.text
     }
 
+    /// Does it name one path, without any star?
+    pub fn is_plain(&self) -> bool {
+        !self.text.contains('*')
+    }
+
     /// Does it match the whole of this path?
     pub fn matches(&self, path: &str) -> bool {
         let path = fold(path, self.ignore_case);

@@ -8,18 +8,17 @@ use std::time::Duration;
 use toml::Spanned;
 use toml::de::DeTable;
 
-use super::ban::{Ban, read_bans, read_vulnerabilities};
-use super::boot::{read_boot, read_boot_overrides, read_services};
+use super::boot::read_boot;
 use super::check::{Overrides, StatedPipeline, resolve};
-use super::checks::read_checks;
 use super::files::{Found, Text};
+use super::read_pipeline::{read_house_bans, read_pipeline};
 use super::reader::{File, Reader, advice};
-use super::value::{Checked, Value, boolean, integer, line, list, number, one_of, parsed, placed, some, wrong};
+use super::value::{Checked, Value, boolean, integer, line, list, number, one_of, parsed, some, wrong};
 use super::{
-    Builder, DefinitionErrors, Definitions, Glob, ImageName, Limits, People, Problem, Runtime, Stack, Tests, inherit,
+    Builder, DefinitionErrors, Definitions, Environments, ImageName, Limits, People, Problem, Runtime, Stack, Tests, inherit,
     parse_bytes, parse_duration,
 };
-use crate::model::{ContextPath, ServletApi, ServletVersion};
+use crate::model::{ServletApi, ServletVersion};
 
 impl Definitions {
     /// Reads all files of `directory` (`*.toml` and `stacks/*.toml`), or the shipped ones where none is configured.
@@ -37,7 +36,7 @@ impl Definitions {
             .iter()
             .map(|text| File::new(text.path.clone(), &text.text))
             .collect();
-        let pipelines: Vec<StatedPipeline> = files
+        let mut pipelines: Vec<StatedPipeline> = files
             .iter()
             .zip(&found.pipelines)
             .filter_map(|(file, text)| read_pipeline(file, text))
@@ -48,8 +47,13 @@ impl Definitions {
             problems.extend(file.into_problems());
             bans
         });
+        let environments = Environments::read(found.environments.as_ref(), &mut problems);
         // Kept by the web, which loads them by itself; read here so that all files are checked at once.
         let _ = People::read(found.people.as_ref(), &mut problems);
+        // Before the pipelines are put together: a waiver may name a ban of the house.
+        for pipeline in &mut pipelines {
+            pipeline.bans.extend(house.clone().unwrap_or_default());
+        }
         let mut definitions = resolve(
             found.directory,
             stacks,
@@ -58,10 +62,8 @@ impl Definitions {
             &found.pipelines,
             &mut problems,
         );
+        definitions.environments = environments;
         problems.extend(files.into_iter().flat_map(File::into_problems));
-        for pipeline in definitions.pipelines.values_mut() {
-            pipeline.bans.extend(house.clone().unwrap_or_default());
-        }
         if problems.is_empty() {
             Ok(definitions)
         } else {
@@ -223,7 +225,7 @@ fn read_runtime(mut table: Reader<'_, '_>, templates: &BTreeSet<String>) -> Opti
     })
 }
 
-fn read_limits(mut table: Reader<'_, '_>, required: bool) -> Overrides {
+pub(super) fn read_limits(mut table: Reader<'_, '_>, required: bool) -> Overrides {
     const MIB: u64 = 1 << 20;
     fn get<T>(
         table: &mut Reader<'_, '_>,
@@ -257,69 +259,6 @@ fn read_limits(mut table: Reader<'_, '_>, required: bool) -> Overrides {
     };
     table.finish();
     limits
-}
-
-/// Bans of the whole house stand in a file of their own.
-fn read_house_bans(file: &File<'_>) -> Vec<Ban> {
-    let Some(table) = file.parse() else {
-        return Vec::new();
-    };
-    let mut top = file.reader(&table);
-    let bans = read_bans(&mut top);
-    top.finish();
-    bans
-}
-
-fn read_pipeline(file: &File<'_>, text: &Text) -> Option<StatedPipeline> {
-    let table = file.parse()?;
-    let mut top = file.reader(&table);
-    let projects = top.required("projects", some(placed(parsed(Glob::project))));
-    let priority = top
-        .optional("priority", integer(-1_000_000..=1_000_000))
-        .unwrap_or_default();
-    let stacks = top.required("stacks", some(placed(line)));
-    let recipients = top.optional("recipients", list(address)).unwrap_or_default();
-    let war = top.optional("war", parsed(Glob::file));
-    let stack = top.optional("stack", placed(line));
-    let jdk = top.optional("jdk", placed(integer(8..=99)));
-    let default_jdk = top.optional("default_jdk", integer(8..=99)).unwrap_or(17);
-    let profiles = top.optional("profiles", list(profile)).unwrap_or_default();
-    let limits = top
-        .optional_table("limits")
-        .map(|table| read_limits(table, false))
-        .unwrap_or_default();
-    let required = top.optional_table("tests").and_then(|mut table| {
-        let required = table.optional("required", boolean);
-        table.finish();
-        required
-    });
-    let context_path = top.optional("context_path", parsed(str::parse::<ContextPath>));
-    let boot = top.optional_table("boot").map(read_boot_overrides).unwrap_or_default();
-    let services = read_services(&mut top);
-    let checks = read_checks(&mut top);
-    let bans = read_bans(&mut top);
-    let fail_from = read_vulnerabilities(&mut top);
-    top.finish();
-    Some(StatedPipeline {
-        name: text.name.clone(),
-        projects: projects.unwrap_or_default(),
-        priority,
-        stacks: stacks.unwrap_or_default(),
-        recipients,
-        war,
-        stack,
-        jdk,
-        default_jdk,
-        profiles,
-        limits,
-        tests_required: required,
-        context_path: context_path.unwrap_or_default(),
-        boot,
-        services,
-        checks,
-        bans,
-        fail_from,
-    })
 }
 
 impl Overrides {
@@ -376,15 +315,6 @@ pub(super) fn variable(name: &str, value: &Value<'_>, reserved: Option<&'static 
     }
 }
 
-/// A name of a Maven profile, fit for a list after `-P`.
-fn profile(value: &Value<'_>) -> Checked<String> {
-    let profile = line(value)?;
-    match profile.contains(|c: char| c.is_whitespace() || c == ',') || profile.starts_with(['-', '!', '+', '?']) {
-        true => wrong(value, format!("{profile:?} is not the name of one profile")),
-        false => Ok(profile),
-    }
-}
-
 fn absolute_path(value: &Value<'_>) -> Checked<String> {
     let path = line(value)?;
     let mut parts = path.split('/');
@@ -432,14 +362,6 @@ fn time_zone(value: &Value<'_>) -> Checked<String> {
             value,
             format!("{name:?} is no time zone like \"UTC\" or \"Europe/Oslo\""),
         ),
-    }
-}
-
-fn address(value: &Value<'_>) -> Checked<String> {
-    let address = line(value)?;
-    match address.parse::<lettre::Address>() {
-        Ok(_) => Ok(address),
-        Err(error) => wrong(value, format!("{address:?} is no mail address: {error}")),
     }
 }
 

@@ -7,15 +7,20 @@
 
 mod ban;
 mod boot;
+mod by_hand;
 mod check;
 mod checks;
+mod environment;
 mod files;
+mod freeze;
 mod glob;
 mod inherit;
+mod library_waiver;
 mod load;
 mod people;
 mod pipeline;
 mod problem;
+mod read_pipeline;
 mod reader;
 mod reference;
 mod rights;
@@ -25,8 +30,12 @@ mod value;
 pub use crate::model::quantity::{parse_bytes, parse_duration};
 pub use ban::Ban;
 pub use boot::{Boot, Service};
+pub use by_hand::ByHand;
 pub use checks::{Checks, Waiver};
+pub use environment::{Ceiling, DataCentre, Environment, Environments, FIRST, Gates, TagParts};
+pub use freeze::Frozen;
 pub use glob::{BadGlob, Glob, Specificity};
+pub use library_waiver::{LibraryWaiver, Waives};
 pub use people::{People, project_patterns};
 pub use pipeline::Pipeline;
 pub use problem::{DefinitionErrors, Problem};
@@ -44,6 +53,7 @@ use crate::model::ProjectPath;
 pub struct Definitions {
     stacks: BTreeMap<String, Arc<Stack>>,
     pipelines: BTreeMap<String, Pipeline>,
+    environments: Environments,
     /// Where the files are, for messages: `pipelines` when the ones in the binary are used.
     directory: String,
 }
@@ -78,6 +88,11 @@ impl Definitions {
     /// All stacks by name.
     pub fn stacks(&self) -> impl Iterator<Item = &Stack> {
         self.stacks.values().map(Arc::as_ref)
+    }
+
+    /// Where images go.
+    pub fn environments(&self) -> &Environments {
+        &self.environments
     }
 
     /// What to tell the person whose project matches no pipeline: file, key and the line as it has to become.

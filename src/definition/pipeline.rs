@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::glob::Specificity;
-use super::{Ban, Boot, Builder, Checks, Glob, Limits, Service, Stack, Tests};
+use super::{Ban, Boot, Builder, ByHand, Checks, Glob, LibraryWaiver, Limits, Service, Stack, Tests};
 use crate::model::{ContextPath, Digest, Level, ProjectPath};
 
 /// A pipeline with everything that it refers to, read from `<name>.toml` and its stacks.
@@ -47,6 +47,10 @@ pub struct Pipeline {
     pub services: Vec<Service>,
     /// Severities and waivers of the WAR check.
     pub checks: Checks,
+    /// Bans and known vulnerabilities that do not count for a while.
+    pub library_waivers: Vec<LibraryWaiver>,
+    /// Is the image made from a Dockerfile in the repository?
+    pub by_hand: Option<ByHand>,
 }
 
 impl Pipeline {

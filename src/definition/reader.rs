@@ -206,6 +206,17 @@ impl<'f, 't> Reader<'f, 't> {
         entries
     }
 
+    /// Notes a problem at these byte offsets.
+    pub(super) fn report(&self, span: Range<usize>, message: impl Into<String>) {
+        self.file.report(Some(span), message);
+    }
+
+    /// Notes a problem of the whole table.
+    pub(super) fn report_here(&self, message: impl Into<String>) {
+        let span = (!self.name.is_empty()).then(|| self.span.clone());
+        self.file.report(span, message);
+    }
+
     /// Reports the keys that nobody asked for.
     pub(super) fn finish(self) {
         for key in self.table.keys() {

@@ -388,3 +388,87 @@ fn a_ban_that_cannot_be_is_told_with_its_place() {
         );
     }
 }
+
+#[test]
+fn an_exception_is_for_named_projects_and_says_who_why_and_until_when() {
+    let exception = "[dockerfile_exception]\npath = \"docker/Dockerfile\"\nreason = \"fonts\"\nowner = \"Ada\"\n\
+                     last_day = 2026-12-31\nfiles = [\"docker/fonts/**\"]\napproved_bases = [\"registry.example.com/node:22\"]\n";
+    let pipeline = format!("projects = [\"shop/print\"]\nstacks = [\"a\"]\n{exception}");
+    let definitions = load(&[("stacks/a.toml", STACK), ("print.toml", &pipeline)]).expect("good files");
+    let found = definitions
+        .pipeline("print")
+        .expect("the pipeline")
+        .by_hand
+        .clone()
+        .expect("an exception");
+    assert_eq!(
+        found.allowed.to_string(),
+        "hand-written docker/Dockerfile, until 2026-12-31 by Ada: fonts"
+    );
+    assert_eq!(found.files[0].as_str(), "docker/fonts/**");
+    assert_eq!(found.approved_bases[0].as_str(), "registry.example.com/node:22");
+
+    let wrong = "projects = [\"shop/*\"]\nstacks = [\"a\"]\n[dockerfile_exception]\npath = \"../x\"\nreason = \"\"\n\
+                 last_day = \"2026-12-31\"\nuntil = 1\napproved_bases = [\"node\"]\n";
+    let problems = load(&[("stacks/a.toml", STACK), ("p.toml", wrong)])
+        .expect_err("wrong")
+        .join("\n");
+    for expected in [
+        "p.toml:3:1: [dockerfile_exception] lacks the key \"owner\"",
+        "p.toml:4:8: dockerfile_exception.path: \"../x\" has an empty, '.' or '..' part",
+        "dockerfile_exception.reason: expected one line",
+        "dockerfile_exception.last_day: expected a day like 2026-12-31",
+        "unknown key \"until\" in [dockerfile_exception]",
+        "dockerfile_exception.approved_bases: \"node\" is pinned to nothing",
+    ] {
+        assert!(problems.contains(expected), "{expected} in\n{problems}");
+    }
+    let pattern = pipeline.replace("shop/print", "shop/*");
+    let problems = load(&[("stacks/a.toml", STACK), ("p.toml", &pattern)]).expect_err("a pattern");
+    assert!(
+        problems[0]
+            .starts_with("p.toml:1:13: projects: \"shop/*\" is a pattern, and [dockerfile_exception] is for projects"),
+        "{problems:?}"
+    );
+    let several = pipeline.replace("docker/Dockerfile", "docker/*");
+    let problems = load(&[("stacks/a.toml", STACK), ("p.toml", &several)]).expect_err("a pattern");
+    assert!(
+        problems[0].contains("is a pattern; the Dockerfile is one file"),
+        "{problems:?}"
+    );
+}
+
+#[test]
+fn bans_and_vulnerabilities_are_waived_by_name() {
+    let head = "projects = [\"**\"]\nstacks = [\"a\"]\n";
+    let house = "[[ban]]\nlibrary = \"log4j:log4j\"\nreason = \"Dead.\"\n";
+    let rest = "reason = \"r\"\nowner = \"Ada\"\nlast_day = 2026-12-31\n";
+    let good = format!(
+        "{head}[[waiver]]\nrule = \"banned-library\"\nlibrary = \"log4j:log4j=1.2.17\"\nban = \"log4j:log4j\"\n{rest}\
+         [[waiver]]\nrule = \"known-vulnerability\"\nlibrary = \"a:b\"\nadvisory = \"CVE-1\"\n{rest}\
+         [[waiver]]\nrule = \"snapshot\"\npath = \"**\"\n{rest}"
+    );
+    let files = |pipeline: &str| load(&[("stacks/a.toml", STACK), ("p.toml", pipeline), ("bans.toml", house)]);
+    let definitions = files(&good).expect("good files");
+    let pipeline = definitions.pipeline("p").expect("the pipeline");
+    assert_eq!(pipeline.checks.waivers.len(), 1);
+    let what: Vec<String> = pipeline.library_waivers.iter().map(LibraryWaiver::what).collect();
+    assert_eq!(what, ["the ban log4j:log4j of log4j:log4j=1.2.17", "CVE-1 of a:b"]);
+
+    let wrong = format!(
+        "{head}[[waiver]]\nrule = \"banned-library\"\nlibrary = \"log4j\"\nban = \"log4j:log4k\"\n{rest}\
+         [[waiver]]\nrule = \"banned-library\"\nlibrary = \"log4j:log4j\"\nban = \"log4j:log4k\"\n{rest}\
+         [[waiver]]\nrule = \"known-vulnerability\"\nlibrary = \"a:b\"\npath = \"**\"\n{rest}\
+         [[waiver]]\nrule = \"banned-librarys\"\n"
+    );
+    let problems = files(&wrong).expect_err("wrong").join("\n");
+    for expected in [
+        "waiver.library: \"log4j\" names no library",
+        "waiver.ban: there is no ban \"log4j:log4k\"; did you mean \"log4j:log4j\"?",
+        "[waiver] lacks the key \"advisory\"",
+        "unknown key \"path\" in [waiver]",
+        "waiver.rule: there is no rule \"banned-librarys\"; did you mean \"banned-library\"?",
+    ] {
+        assert!(problems.contains(expected), "{expected} in\n{problems}");
+    }
+}

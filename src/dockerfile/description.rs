@@ -5,7 +5,7 @@ use std::fmt;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::model::{BuildId, Digest, ProjectId, ProjectPath, Sha, TestCounts};
+use crate::model::{BuildId, Digest, DockerfileException, ProjectId, ProjectPath, Sha, TestCounts};
 
 /// Everything that an image tells of itself, with neither database nor service at hand.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,6 +46,9 @@ pub struct Description {
     pub boot_check: bool,
     /// What the image stands on.
     pub base: BaseImage,
+    /// Is the Dockerfile hand-written, and who allowed that? Nothing for a generated one.
+    #[serde(default)]
+    pub exception: Option<DockerfileException>,
     /// The Dockerfile, whole.
     pub dockerfile: String,
 }
@@ -150,6 +153,9 @@ impl fmt::Display for Description {
         )?;
         if !self.stack_evidence.is_empty() {
             line("why this stack", self.stack_evidence.clone())?;
+        }
+        if let Some(exception) = &self.exception {
+            line("exception", exception.to_string())?;
         }
         let digest = Digest::of(self.dockerfile.as_bytes());
         write!(

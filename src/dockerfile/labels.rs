@@ -11,7 +11,7 @@ use chrono::{DateTime, SecondsFormat, Utc};
 
 use super::description::{BaseImage, Description, MergeRequestOrigin, WarOrigin};
 use super::embed::{embed, extract};
-use crate::model::{BuildId, Digest, ProjectId, TestCounts};
+use crate::model::{BuildId, Digest, DockerfileException, ProjectId, TestCounts};
 
 /// Why the labels of an image do not describe it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -82,6 +82,10 @@ const WAIVERS: &str = "dev.seaworthy.waivers";
 const WAR_PATH: &str = "dev.seaworthy.war.path";
 const BOOT_CHECK: &str = "dev.seaworthy.boot-check";
 const WAR_SHA256: &str = "dev.seaworthy.war.sha256";
+const EXCEPTION: &str = "dev.seaworthy.exception";
+const EXCEPTION_REASON: &str = "dev.seaworthy.exception.reason";
+const EXCEPTION_OWNER: &str = "dev.seaworthy.exception.owner";
+const EXCEPTION_LAST_DAY: &str = "dev.seaworthy.exception.last-day";
 
 /// The labels of an image. `inherited` are the base's: a label cannot be taken away, so the keys of the specification
 /// and ours that would say something of the *base* are made empty.
@@ -137,8 +141,31 @@ pub fn labels(description: &Description, inherited: &BTreeMap<String, String>) -
         (BOOT_CHECK, if description.boot_check { "on" } else { "off" }.to_owned()),
     ];
     labels.extend(values.map(|(key, value)| (key.to_owned(), value)));
+    // Only where there is one: each label is a line in the configuration of every image.
+    if let Some(exception) = &description.exception {
+        let values = [
+            (EXCEPTION, exception.path.clone()),
+            (EXCEPTION_REASON, exception.reason.clone()),
+            (EXCEPTION_OWNER, exception.owner.clone()),
+            (EXCEPTION_LAST_DAY, exception.last_day.to_string()),
+        ];
+        labels.extend(values.map(|(key, value)| (key.to_owned(), value)));
+    }
     embed(DOCKERFILE, &description.dockerfile, &mut labels);
     labels
+}
+
+/// Nothing where the label is missing or was a base's.
+fn exception(labels: &BTreeMap<String, String>) -> Result<Option<DockerfileException>, DescribeError> {
+    match labels.get(EXCEPTION).map(String::as_str) {
+        None | Some("") => Ok(None),
+        Some(path) => Ok(Some(DockerfileException {
+            path: path.to_owned(),
+            reason: text(labels, EXCEPTION_REASON)?,
+            owner: text(labels, EXCEPTION_OWNER)?,
+            last_day: parse(labels, EXCEPTION_LAST_DAY)?,
+        })),
+    }
 }
 
 /// Reads the labels in an image's configuration.
@@ -204,6 +231,7 @@ pub fn describe(labels: &BTreeMap<String, String>) -> Result<Description, Descri
             name: text(labels, BASE_NAME)?,
             digest: parse(labels, BASE_DIGEST)?,
         },
+        exception: exception(labels)?,
         dockerfile: extract(DOCKERFILE, labels).map_err(|(label, reason)| DescribeError::Damaged { label, reason })?,
     })
 }

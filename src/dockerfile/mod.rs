@@ -15,7 +15,7 @@ pub use description::{BaseImage, Description, MergeRequestOrigin, WarOrigin};
 pub use labels::{DescribeError, describe, labels};
 pub use render::{
     BaseSays, CONTEXT_DOCKERFILE, CONTEXT_HOUSE, CONTEXT_LAYERS, DockerfileInput, IMAGE_DOCKERFILE, PinnedBase,
-    Rendered, render,
+    Rendered, WEBAPPS, render,
 };
 pub use templates::{HouseFile, RenderError, Templates};
 

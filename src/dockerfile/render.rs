@@ -17,7 +17,7 @@ pub const CONTEXT_DOCKERFILE: &str = "Dockerfile";
 pub const CONTEXT_HOUSE: &str = "house";
 
 /// Where Tomcat looks for web applications.
-const WEBAPPS: &str = "/usr/local/tomcat/webapps";
+pub const WEBAPPS: &str = "/usr/local/tomcat/webapps";
 
 /// Where the Dockerfile lies in the image.
 pub const IMAGE_DOCKERFILE: &str = "/usr/share/seaworthy/Dockerfile";
@@ -59,6 +59,18 @@ pub struct Rendered {
     pub files: Vec<HouseFile>,
     /// Directories that are made beside them, without the leading `/`.
     pub directories: Vec<String>,
+}
+
+impl Rendered {
+    /// Takes a hand-written Dockerfile in place of the rendered one; the files of the house stay.
+    pub fn replace_dockerfile(&mut self, text: String) {
+        for file in &mut self.files {
+            if IMAGE_DOCKERFILE.trim_start_matches('/') == file.path {
+                file.text.clone_from(&text);
+            }
+        }
+        self.text = text;
+    }
 }
 
 /// The name of a base image that cannot mean another one tomorrow: `repository:tag@sha256:…`.

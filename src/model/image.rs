@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::Digest;
+use super::{Digest, DockerfileException};
 
 /// A rendered Dockerfile with what it was rendered from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,6 +19,9 @@ pub struct Dockerfile {
     pub base_name: String,
     /// Digest that the base's tag had.
     pub base_digest: Digest,
+    /// Is it hand-written, and who allowed that?
+    #[serde(default)]
+    pub exception: Option<DockerfileException>,
     /// Labels of the image, the ones with chunks of the Dockerfile included.
     pub labels: BTreeMap<String, String>,
 }

@@ -44,6 +44,12 @@ pub struct Rule {
     pub mend: &'static str,
 }
 
+/// Name of the finding about libraries that the house does not allow; a waiver names it.
+pub const BANNED_LIBRARY: &str = "banned-library";
+
+/// Name of the finding about libraries with known vulnerabilities; a waiver names it.
+pub const KNOWN_VULNERABILITY: &str = "known-vulnerability";
+
 macro_rules! rules {
     ($($name:ident = $id:literal, $severity:ident, $title:literal, $why:literal, $mend:literal;)*) => {
         $(

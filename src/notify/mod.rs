@@ -12,6 +12,7 @@ mod mail;
 mod markdown;
 mod note;
 pub mod outbox;
+mod promotion;
 mod sample;
 mod status;
 mod templates;
@@ -110,6 +111,7 @@ impl Notifier {
             Subject::Author(build) => self.find_author(tx, build).await,
             Subject::Status(build) => self.set_status(tx, build).await,
             Subject::Note(project, iid) => self.write_note(tx, project, iid).await,
+            Subject::Promotion(id) => self.tell_promotion(tx, id).await,
         }
     }
 }

@@ -98,6 +98,9 @@ fn facts(record: &BuildRecord, image: Option<&ImageRecord>) -> Vec<String> {
     if let Some(image) = image {
         facts.push(format!("- Image: `{}`", image.pushed.reference));
         facts.push(format!("- Digest: `{}`", image.pushed.digest));
+        if let Some(exception) = &image.dockerfile.exception {
+            facts.push(format!("- Exception: {}", plain(&exception.to_string())));
+        }
     }
     if let Some(report) = &record.tests {
         facts.push(format!("- Tests: {}", words::tests(report)));
@@ -169,6 +172,10 @@ mod tests {
         let text = body(&earlier[0], &[], Some(&image), &links);
         assert!(text.contains(&format!("- Digest: `{}`", image.pushed.digest)), "{text}");
         assert!(text.contains("- Tests: 14 tests"), "{text}");
+        assert!(
+            text.contains("- Exception: hand-written docker/Dockerfile, until 1970-01-01"),
+            "{text}"
+        );
     }
 
     #[test]

@@ -5,9 +5,9 @@ use chrono::{DateTime, TimeDelta, Utc};
 use super::outbox::Links;
 use super::view::{Known, View, log_lines};
 use crate::model::{
-    Build, BuildId, BuildState, Commit, Digest, Dockerfile, Finding, MergeRequest, Person, Place, ProjectId,
-    PushedImage, Rule, RuleReport, Stage, StageState, TestCounts, TestFailure, TestReport, Trigger, Waived, WaiverNote,
-    WarCheck, rule,
+    Build, BuildId, BuildState, Commit, Digest, Dockerfile, DockerfileException, Finding, MergeRequest, Person, Place,
+    ProjectId, PushedImage, Rule, RuleReport, Stage, StageState, TestCounts, TestFailure, TestReport, Trigger, Waived,
+    WaiverNote, WarCheck, rule,
 };
 use crate::store::builds::BuildRecord;
 use crate::store::images::ImageRecord;
@@ -211,6 +211,7 @@ pub(super) fn image() -> ImageRecord {
             stack: "tomcat10".into(),
             base_name: "docker.io/library/tomcat:10.1-jdk17-temurin".into(),
             base_digest: digest.clone(),
+            exception: Some(exception()),
             labels: std::collections::BTreeMap::new(),
         },
         war_path: "target/basket.war".into(),
@@ -220,6 +221,15 @@ pub(super) fn image() -> ImageRecord {
         servlet_evidence: String::new(),
         worker: "worker-1".into(),
         pushed_at: DateTime::<Utc>::UNIX_EPOCH,
+    }
+}
+
+fn exception() -> DockerfileException {
+    DockerfileException {
+        path: "docker/Dockerfile".into(),
+        reason: "needs the fonts of the print room".into(),
+        owner: "Ada Example".into(),
+        last_day: DateTime::<Utc>::UNIX_EPOCH.date_naive(),
     }
 }
 

@@ -121,6 +121,8 @@ pub(super) struct ImageView {
     pub(super) base: String,
     pub(super) war: String,
     pub(super) war_size: String,
+    /// Who allowed a hand-written Dockerfile, why and until when; empty for a generated one.
+    pub(super) exception: String,
 }
 
 /// A finding or a remark.
@@ -311,6 +313,12 @@ impl ImageView {
             base: image.dockerfile.base_name.clone(),
             war: one_line(&image.war_path, 200),
             war_size: words::size(image.war_bytes),
+            exception: image
+                .dockerfile
+                .exception
+                .as_ref()
+                .map(|exception| one_line(&exception.to_string(), 500))
+                .unwrap_or_default(),
         }
     }
 }

@@ -63,6 +63,7 @@ impl Product {
         self.dockerfile.base_name = description.base.name;
         self.dockerfile.base_digest = description.base.digest;
         self.dockerfile.stack = description.stack;
+        self.dockerfile.exception = description.exception;
         self.dockerfile.sha256 = crate::model::Digest::of(description.dockerfile.as_bytes());
         self.dockerfile.text = description.dockerfile;
     }

@@ -11,6 +11,7 @@ mod context;
 mod end;
 mod error;
 mod layout;
+mod libraries;
 mod maven_run;
 mod parts;
 mod plan;

@@ -82,7 +82,7 @@ impl Workers {
                 lease: parts.config.worker.lease,
                 stop: &self.stop,
                 cancel: &cancel,
-                build: Some(id),
+                listen: Some(Event::Cancel(id)),
             };
             hold(holding, self.run_road(&build, claim, &log, &cancel)).await
         };
@@ -181,7 +181,9 @@ impl Workers {
         match (ending, why) {
             // Done is done, even if somebody asked to stop in the last moment.
             (ending @ Ending::Passed(_), _) => Verdict::End(BuildState::Passed, ending),
-            (_, Some(Why::Asked(state, _))) => Verdict::End(*state, Ending::Stopped),
+            (_, Some(Why::Asked(state, _))) => {
+                Verdict::End(state.parse().unwrap_or(BuildState::Cancelled), Ending::Stopped)
+            }
             (Ending::Stopped | Ending::Errored(_), Some(Why::Shutdown)) => Verdict::HandBack,
             (ending @ Ending::Failed(_), _) => Verdict::End(BuildState::Failed, ending),
             (ending @ Ending::Superseded(_), _) => Verdict::End(BuildState::Superseded, ending),

@@ -7,15 +7,14 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::model::{BuildId, BuildState};
 use crate::store::jobs::{self, Beat, Claim};
 use crate::wake::{Event, Hub, wait_for};
 
 /// Why work was stopped before its end.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Why {
-    /// Somebody asked: the state that the build shall end in, and who asked.
-    Asked(BuildState, String),
+    /// Somebody asked: the state that the work shall end in, and who asked.
+    Asked(String, String),
     /// The lease ran out (the database was away) or another worker has the job.
     Lost,
     /// This process stops.
@@ -32,8 +31,8 @@ pub(super) struct Holding<'a> {
     pub stop: &'a CancellationToken,
     /// Cancelled by us when the work shall stop.
     pub cancel: &'a CancellationToken,
-    /// The build, whose cancellation is listened for; none for work that nobody cancels.
-    pub build: Option<BuildId>,
+    /// The wake-up that says that somebody wants it stopped; none for work that nobody cancels.
+    pub listen: Option<Event>,
 }
 
 /// Does the work under the lease. The work is never dropped in the middle: it is asked to stop by `cancel`.
@@ -45,16 +44,14 @@ pub(super) async fn hold<T>(holding: Holding<'_>, work: impl Future<Output = T>)
         lease,
         stop,
         cancel,
-        build,
+        listen,
     } = holding;
     let mut work = pin!(work);
     let mut events = hub.subscribe();
     let mut why = None;
     let mut last_beat = Instant::now();
     loop {
-        let next_beat = wait_for(&mut events, lease / 3, |event| {
-            build.is_some_and(|build| event == Event::Cancel(build))
-        });
+        let next_beat = wait_for(&mut events, lease / 3, |event| listen == Some(event));
         tokio::select! {
             biased;
             result = &mut work => return (result, why),
@@ -76,7 +73,7 @@ pub(super) async fn hold<T>(holding: Holding<'_>, work: impl Future<Output = T>)
         };
         let news = match beat {
             Ok(Ok(Beat::Held)) => None,
-            Ok(Ok(Beat::Cancel { state, by })) => Some(Why::Asked(state.parse().unwrap_or(BuildState::Cancelled), by)),
+            Ok(Ok(Beat::Cancel { state, by })) => Some(Why::Asked(state, by)),
             Ok(Ok(Beat::Lost)) => Some(Why::Lost),
             Ok(Err(_)) | Err(_) => {
                 // Others may take the job as soon as the lease has run out: our container is gone before.

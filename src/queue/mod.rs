@@ -9,6 +9,7 @@ mod heal;
 mod intake;
 mod lease;
 mod notify;
+mod promote;
 mod sweep;
 
 use std::sync::Arc;
@@ -21,11 +22,14 @@ use tokio_util::sync::CancellationToken;
 use self::lease::{Holding, hold};
 use crate::notify::Notifier;
 use crate::pipeline::Parts;
+use crate::promotion::Promoter;
 use crate::store::jobs::{self, Claim, Lane};
 use crate::wake::{Event, wait_for};
 
 /// Deliveries that one process interprets at once, and notices that it sends at once: they wait, mostly.
 const SMALL_JOBS: usize = 4;
+/// Promotions that one process copies at once: each fills the network by itself.
+const PROMOTIONS: usize = 2;
 /// How often a lane is looked at although nobody woke it: notifications may be lost.
 const LOOK: Duration = Duration::from_secs(2);
 /// The longest waiting time before another attempt.
@@ -35,6 +39,7 @@ const LONGEST: Duration = Duration::from_secs(600);
 pub struct Workers {
     parts: Arc<Parts>,
     notifier: Arc<Notifier>,
+    promoter: Promoter,
     /// The mark of this installation on the engine.
     installation: String,
     stop: CancellationToken,
@@ -43,8 +48,15 @@ pub struct Workers {
 impl Workers {
     /// Workers that stop when `stop` is cancelled.
     pub fn new(parts: Arc<Parts>, notifier: Notifier, installation: String, stop: CancellationToken) -> Arc<Self> {
+        let promoter = Promoter {
+            pool: parts.pool.clone(),
+            hub: Arc::clone(&parts.hub),
+            definitions: Arc::clone(&parts.definitions),
+            registry: parts.registry.clone(),
+        };
         Arc::new(Self {
             parts,
+            promoter,
             notifier: Arc::new(notifier),
             installation,
             stop,
@@ -58,6 +70,7 @@ impl Workers {
             self.lane(Lane::Intake, SMALL_JOBS),
             self.lane(Lane::Build, builds),
             self.lane(Lane::Notify, SMALL_JOBS),
+            self.lane(Lane::Promote, PROMOTIONS),
             self.heal(),
             self.sweep(),
         );
@@ -113,6 +126,7 @@ impl Workers {
             Lane::Intake => self.hold_small(&claim, self.interpret(&claim)).await,
             Lane::Build => self.build(claim).await,
             Lane::Notify => self.hold_small(&claim, self.tell(&claim)).await,
+            Lane::Promote => self.promote(claim).await,
         }
     }
 
@@ -126,7 +140,7 @@ impl Workers {
             lease: self.parts.config.worker.lease,
             stop: &self.stop,
             cancel: &CancellationToken::new(),
-            build: None,
+            listen: None,
         };
         hold(holding, work).await;
     }

@@ -104,18 +104,20 @@ pub(super) fn judge_field(name: &str, value: &str, path: &str, found: &mut Colle
     }
 }
 
-fn by_form(value: &str, path: &str, found: &mut Collector<'_>) {
+/// What of this text has the form of a secret, whatever its name: tokens, keys, passwords in addresses. Masked.
+pub fn secrets_by_form(value: &str) -> Vec<String> {
     // The shortest of the forms is longer; most values are none.
     if value.len() < 12 {
-        return;
+        return Vec::new();
     }
+    let mut found = Vec::new();
     for (form, what) in TOKEN_FORMS.iter() {
         if let Some(hit) = form.find(value) {
-            found.add(&rule::CREDENTIALS, path, format!("{what}: {}", masked(hit.as_str())));
+            found.push(format!("{what}: {}", masked(hit.as_str())));
         }
     }
     if !value.contains("://") && !value.contains('=') {
-        return;
+        return found;
     }
     for hit in IN_ADDRESS.captures_iter(value) {
         let (Some(secret), Some(whole)) = (hit.get(1).or(hit.get(2)), hit.get(0)) else {
@@ -125,8 +127,20 @@ fn by_form(value: &str, path: &str, found: &mut Collector<'_>) {
         let filled = values::is_filled_in(secret.as_str()) || value[..secret.end()].ends_with('}');
         if !filled && is_secret(secret.as_str()) {
             let shown = values::without_secrets(whole.as_str());
-            found.add(&rule::CREDENTIALS, path, format!("a password in an address: {shown}"));
+            found.push(format!("a password in an address: {shown}"));
         }
+    }
+    found
+}
+
+/// Does this name say that its value is a secret, and is the value one? Masked.
+pub fn secret_by_name(name: &str, value: &str) -> Option<String> {
+    (is_secret_name(name) && is_secret(value)).then(|| format!("{name} = {}", masked(value)))
+}
+
+fn by_form(value: &str, path: &str, found: &mut Collector<'_>) {
+    for what in secrets_by_form(value) {
+        found.add(&rule::CREDENTIALS, path, what);
     }
 }
 

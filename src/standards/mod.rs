@@ -16,6 +16,7 @@ mod statements;
 mod values;
 mod walk;
 
+pub use credentials::{secret_by_name, secrets_by_form};
 pub use walk::{CheckError, check};
 
 use std::collections::BTreeSet;

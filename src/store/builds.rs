@@ -14,7 +14,7 @@ use crate::model::{
 };
 
 pub use known::{Known, known_author, lock_merge_request, of_later_delivery, of_merge_request};
-pub use look::{Status, commits_like, of_commit, project, status};
+pub use look::{Status, authors, commits_like, of_commit, project, status};
 
 /// A build before it is stored.
 #[derive(Debug, Clone)]

@@ -7,7 +7,7 @@ use sqlx::PgExecutor;
 use sqlx::types::Json;
 
 use super::{Result, decode};
-use crate::model::{BuildId, BuiltImage, Digest, Dockerfile, PushedImage, War};
+use crate::model::{BuildId, BuiltImage, Digest, Dockerfile, DockerfileException, PushedImage, War};
 
 /// An image of the registry with everything that tells where it is from.
 #[derive(Debug, Clone)]
@@ -62,8 +62,8 @@ pub async fn insert(db: impl PgExecutor<'_>, new: &NewImage<'_>) -> Result<()> {
     sqlx::query!(
         "insert into image (build_id, application, stack, reference, digest, image_id, dockerfile, dockerfile_sha256,
                             base_name, base_digest, war_path, war_sha256, war_bytes, servlet, servlet_evidence, labels,
-                            worker)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)",
+                            worker, exception)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)",
         new.build.0,
         new.application,
         new.dockerfile.stack,
@@ -81,6 +81,7 @@ pub async fn insert(db: impl PgExecutor<'_>, new: &NewImage<'_>) -> Result<()> {
         new.war.evidence,
         Json(&new.dockerfile.labels) as _,
         new.worker,
+        new.dockerfile.exception.as_ref().map(Json) as _,
     )
     .execute(db)
     .await?;
@@ -105,6 +106,7 @@ struct ImageRow {
     servlet_evidence: String,
     labels: Json<BTreeMap<String, String>>,
     worker: String,
+    exception: Option<Json<DockerfileException>>,
     pushed_at: DateTime<Utc>,
 }
 
@@ -124,6 +126,7 @@ impl ImageRow {
                 stack: self.stack,
                 base_name: self.base_name,
                 base_digest: decode("image.base_digest", &self.base_digest)?,
+                exception: self.exception.map(|exception| exception.0),
                 labels: self.labels.0,
             },
             war_path: self.war_path,
@@ -143,7 +146,8 @@ pub async fn of_build(db: impl PgExecutor<'_>, build: BuildId) -> Result<Option<
         ImageRow,
         r#"select build_id, application, stack, reference, digest, image_id, dockerfile, dockerfile_sha256, base_name,
                   base_digest, war_path, war_sha256, war_bytes, servlet, servlet_evidence,
-                  labels as "labels: Json<BTreeMap<String, String>>", worker, pushed_at
+                  labels as "labels: Json<BTreeMap<String, String>>", worker,
+                  exception as "exception: Json<DockerfileException>", pushed_at
            from image where build_id = $1"#,
         build.0,
     )

@@ -23,6 +23,8 @@ pub enum Lane {
     Build,
     /// Telling people and GitLab; the subject is a [`super::notices::Subject`].
     Notify,
+    /// Promotions; the subject is a promotion's number.
+    Promote,
 }
 
 impl Lane {
@@ -32,6 +34,7 @@ impl Lane {
             Self::Intake => "intake",
             Self::Build => "build",
             Self::Notify => "notify",
+            Self::Promote => "promote",
         }
     }
 }
@@ -56,7 +59,7 @@ pub enum Beat {
     Held,
     /// Still ours, and somebody wants it stopped.
     Cancel {
-        /// The state that the build shall end in.
+        /// The state that the work shall end in.
         state: String,
         /// Who wants so.
         by: String,
@@ -123,7 +126,7 @@ pub async fn claim(db: impl PgExecutor<'_>, lane: Lane, worker: &str, lease: Dur
             .fetch_optional(db)
             .await?
         }
-        Lane::Intake | Lane::Notify => {
+        Lane::Intake | Lane::Notify | Lane::Promote => {
             sqlx::query_as!(
                 ClaimRow,
                 r#"with next as (
@@ -243,15 +246,34 @@ pub async fn hand_back(db: impl PgExecutor<'_>, claim: &Claim, delay: Duration) 
 
 /// Asks the worker that has this build to stop it. `false`: nobody is working on it.
 pub async fn request_cancel(db: impl PgExecutor<'_>, build: BuildId, state: &str, by: &str) -> Result<bool> {
+    request_stop(db, Lane::Build, &build.to_string(), state, by).await
+}
+
+/// Asks the worker that has this job to stop it. `false`: nobody is working on it.
+pub async fn request_stop(db: impl PgExecutor<'_>, lane: Lane, subject: &str, state: &str, by: &str) -> Result<bool> {
     let done = sqlx::query!(
-        "update job set cancel = $2, cancel_by = $3 where lane = 'build' and subject = $1 and fence is not null",
-        build.to_string(),
+        "update job set cancel = $3, cancel_by = $4 where lane = $1 and subject = $2 and fence is not null",
+        lane.as_str(),
+        subject,
         state,
         by,
     )
     .execute(db)
     .await?;
     Ok(done.rows_affected() > 0)
+}
+
+/// Does somebody want this job stopped? The state that the work shall end in, and who wants so.
+pub async fn asked(db: impl PgExecutor<'_>, claim: &Claim) -> Result<Option<(String, String)>> {
+    let row = sqlx::query!(
+        r#"select cancel as "cancel!", coalesce(cancel_by, '') as "by!" from job
+           where id = $1 and fence = $2 and cancel is not null"#,
+        claim.job,
+        claim.fence.0,
+    )
+    .fetch_optional(db)
+    .await?;
+    Ok(row.map(|row| (row.cancel, row.by)))
 }
 
 /// What is still to be done for a build.

@@ -2,20 +2,26 @@
 //! happens in one transaction. Times are always the database's, never a worker's clock.
 
 pub mod advisories;
+pub mod audit;
 pub mod builds;
 pub mod choices;
 pub mod components;
 pub mod deliveries;
+pub mod findings;
 pub mod images;
 pub mod jobs;
 pub mod logs;
 pub mod notices;
 pub mod persons;
 pub mod pins;
+pub mod placements;
 pub mod projects;
+pub mod promotions;
+pub mod rejections;
 pub mod sessions;
 pub mod stages;
 pub mod tokens;
+pub mod trunk;
 
 use std::time::Duration;
 

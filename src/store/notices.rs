@@ -10,7 +10,7 @@ use std::str::FromStr;
 use sqlx::PgExecutor;
 
 use super::{Result, decode};
-use crate::model::{BuildId, BuildState, Invalid, ProjectId};
+use crate::model::{BuildId, BuildState, Invalid, ProjectId, PromotionId};
 
 /// Subject of a job of the lane `notify`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,6 +23,8 @@ pub enum Subject {
     Status(BuildId),
     /// The note on a merge request.
     Note(ProjectId, i64),
+    /// What came of a promotion, or that it waits for approval.
+    Promotion(PromotionId),
 }
 
 impl fmt::Display for Subject {
@@ -32,6 +34,7 @@ impl fmt::Display for Subject {
             Self::Author(build) => write!(f, "author:{build}"),
             Self::Status(build) => write!(f, "status:{build}"),
             Self::Note(project, iid) => write!(f, "note:{project}!{iid}"),
+            Self::Promotion(id) => write!(f, "promotion:{id}"),
         }
     }
 }
@@ -43,6 +46,7 @@ impl FromStr for Subject {
             Some(("mail", id)) => id.parse().ok().map(Self::Mail),
             Some(("author", id)) => id.parse().ok().map(|id| Self::Author(BuildId(id))),
             Some(("status", id)) => id.parse().ok().map(|id| Self::Status(BuildId(id))),
+            Some(("promotion", id)) => id.parse().ok().map(|id| Self::Promotion(PromotionId(id))),
             Some(("note", rest)) => rest
                 .split_once('!')
                 .and_then(|(project, iid)| Some(Self::Note(ProjectId(project.parse().ok()?), iid.parse().ok()?))),
@@ -51,7 +55,7 @@ impl FromStr for Subject {
         parsed.ok_or_else(|| Invalid {
             what: "notice",
             value: s.to_owned(),
-            expected: "mail:<id>, author:<build>, status:<build> or note:<project>!<iid>",
+            expected: "mail:<id>, author:<build>, status:<build>, note:<project>!<iid> or promotion:<id>",
         })
     }
 }

@@ -208,6 +208,7 @@ fn image_of(record: ImageRecord) -> wire::Image {
         stack: record.dockerfile.stack,
         base_name: record.dockerfile.base_name,
         base_digest: record.dockerfile.base_digest,
+        exception: record.dockerfile.exception,
         dockerfile: record.dockerfile.text,
         dockerfile_sha256: record.dockerfile.sha256,
         war_path: record.war_path,

@@ -108,15 +108,38 @@ impl House {
     /// Pipelines of this house: the shipped ones, with these lines at the end of `default.toml`.
     pub fn define(&mut self, lines: &str) {
         let directory = self.dir.join("pipelines");
-        std::fs::create_dir_all(directory.join("stacks")).expect("a directory");
-        let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("pipelines");
-        for stack in std::fs::read_dir(shipped.join("stacks")).expect("stacks") {
-            let stack = stack.expect("a stack");
-            std::fs::copy(stack.path(), directory.join("stacks").join(stack.file_name())).expect("copied");
-        }
-        let default = std::fs::read_to_string(shipped.join("default.toml")).expect("the default pipeline");
-        std::fs::write(directory.join("default.toml"), format!("{default}\n{lines}\n")).expect("written");
+        write_pipelines(&directory, lines);
         self.set("definitions.pipelines", &directory.display().to_string());
+    }
+
+    /// A pipeline beside the shipped ones.
+    pub fn define_beside(&mut self, name: &str, text: &str) {
+        let file = self.dir.join("pipelines").join(format!("{name}.toml"));
+        if !file.parent().is_some_and(Path::exists) {
+            self.define("");
+        }
+        std::fs::write(file, text).expect("written");
+    }
+
+    /// Runs the program beside the service, which it knows; whether it went well, and its words.
+    pub async fn program(&self, service: &Service, arguments: &[&str]) -> (bool, String) {
+        self.program_as(service, "", arguments).await
+    }
+
+    /// The same, with a token.
+    pub async fn program_as(&self, service: &Service, token: &str, arguments: &[&str]) -> (bool, String) {
+        let output = Command::new(env!("CARGO_BIN_EXE_seaworthy"))
+            .args(arguments)
+            .env_clear()
+            .envs(std::env::var("PATH").map(|path| ("PATH", path)))
+            .envs(self.environment(1))
+            .env("SEAWORTHY_URL", &service.url)
+            .envs((!token.is_empty()).then_some(("SEAWORTHY_TOKEN", token)))
+            .output()
+            .await
+            .expect("it runs");
+        let text = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+        (output.status.success(), text)
     }
 
     /// The environment of the service: everything is configured by it.
@@ -437,6 +460,18 @@ impl Service {
 /// The mark of this run on the engine: what an earlier run left when it failed is not taken for our own.
 pub fn installation() -> String {
     format!("test{}", std::process::id())
+}
+
+/// The shipped pipelines in a directory, with these lines at the end of `default.toml`.
+pub fn write_pipelines(directory: &Path, lines: &str) {
+    std::fs::create_dir_all(directory.join("stacks")).expect("a directory");
+    let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("pipelines");
+    for stack in std::fs::read_dir(shipped.join("stacks")).expect("stacks") {
+        let stack = stack.expect("a stack");
+        std::fs::copy(stack.path(), directory.join("stacks").join(stack.file_name())).expect("copied");
+    }
+    let default = std::fs::read_to_string(shipped.join("default.toml")).expect("the default pipeline");
+    std::fs::write(directory.join("default.toml"), format!("{default}\n{lines}\n")).expect("written");
 }
 
 /// The folder of a sample application.

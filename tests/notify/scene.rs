@@ -224,6 +224,7 @@ async fn insert_image(tx: &mut sqlx::PgTransaction<'_>, id: BuildId) {
             stack: "tomcat9".into(),
             base_name: "docker.io/library/tomcat:9".into(),
             base_digest: digest.clone(),
+            exception: None,
             labels: std::collections::BTreeMap::new(),
         },
         built: &BuiltImage {

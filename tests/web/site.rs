@@ -366,6 +366,7 @@ fn image(id: BuildId, seed: &str) -> (War, Dockerfile, BuiltImage, PushedImage) 
         stack: "tomcat10".to_owned(),
         base_name: "docker.io/library/tomcat:10.1".to_owned(),
         base_digest: Digest::of(b"base"),
+        exception: None,
         labels: Default::default(),
     };
     let built = BuiltImage {

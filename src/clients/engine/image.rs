@@ -19,6 +19,8 @@ pub struct ImageInfo {
     pub id: Digest,
     /// Who its process runs as; empty for root.
     pub user: String,
+    /// What it runs: its entry point and the command behind it.
+    pub command: Vec<String>,
     /// `NAME=value`.
     pub env: Vec<String>,
     /// Instructions that run in every image built on it: a base must have none.
@@ -119,6 +121,11 @@ impl Engine {
         Ok(ImageInfo {
             id,
             user: config.user.unwrap_or_default(),
+            command: [config.entrypoint, config.cmd]
+                .into_iter()
+                .flatten()
+                .flatten()
+                .collect(),
             env: config.env.unwrap_or_default(),
             on_build: config.on_build.unwrap_or_default(),
             // `["NONE"]` takes away what a base had.

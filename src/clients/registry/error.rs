@@ -15,6 +15,18 @@ pub enum RegistryErrorKind {
     Refused,
     /// It answered something that is not in the specification.
     Strange,
+    /// What was asked for is not there.
+    Missing,
+    /// Its disk or the quota of the repository is full.
+    Full,
+    /// The tag is there already and means another image: it is never overwritten.
+    Occupied,
+    /// The bytes are not those that the digest names.
+    Mismatch,
+    /// It is an image that cannot be carried over with its digest kept.
+    Unsupported,
+    /// It was stopped from outside.
+    Stopped,
 }
 
 /// An error of a registry: what was asked of whom, the cause, and what to do.

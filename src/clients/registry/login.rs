@@ -97,7 +97,8 @@ impl Login<'_> {
             self.client.get(realm)
         } else if kind.eq_ignore_ascii_case("basic") {
             if !self.registry.accounts.contains_key(self.host) {
-                let cause = "it wants an account: set username and password of [registry] or [base_images]";
+                let cause = "it wants an account: set username and password of [registry] or [base_images], or add it to \
+                             accounts_file of [registries]";
                 return Err(wrong(RegistryErrorKind::Refused, self.host, cause.to_owned()));
             }
             self.client.get(greeting.clone())
@@ -117,7 +118,10 @@ impl Login<'_> {
                     Some(account) => format!("user {:?} with this password", account.username),
                     None => "anybody without an account".to_owned(),
                 };
-                let cause = format!("it refuses {who}: check username and password of [registry] or [base_images]");
+                let cause = format!(
+                    "it refuses {who}: check username and password of [registry] or [base_images], or accounts_file of \
+                     [registries]"
+                );
                 Err(wrong(RegistryErrorKind::Refused, self.host, cause))
             }
             code => Err(self.by_status(code, &answer.text().await.unwrap_or_default())),
@@ -129,8 +133,8 @@ impl Login<'_> {
             let mut cause = http::explain(error);
             if cause.contains("InvalidContentType") {
                 cause.push_str(
-                    " (it seems to speak plain HTTP: set plain_http = true in [registry] or [base_images] if that is \
-                     meant)",
+                    " (it seems to speak plain HTTP: set plain_http = true in [registry] or [base_images], or add it to \
+                     plain_http of [registries], if that is meant)",
                 );
             }
             wrong(RegistryErrorKind::Unreachable, self.host, cause)

@@ -1,16 +1,23 @@
 //! Registries of images, by the distribution specification: what a tag means now, and what an image says of itself.
 //!
-//! Nothing is pulled here but manifests, configurations and the documents that lie beside an image (`referrer`). One client of the library serves one call: it keeps the
-//! first credentials that it is given for a host for ever, good or bad. It also hides why a login failed, so a refusal
-//! is followed by a login of our own (`login`), which tells a wrong password from a missing right and from a token
-//! server that is down.
+//! Small questions go through a library: manifests, configurations and the documents that lie beside an image
+//! (`referrer`). One client of the library serves one call: it keeps the first credentials that it is given for a host for
+//! ever, good or bad. It also hides why a login failed, so a refusal is followed by a login of our own (`login`), which
+//! tells a wrong password from a missing right and from a token server that is down.
+//!
+//! Whole images (`copy`) and long lists (`listing`) go over a conversation of our own (`session`).
 
+mod copy;
 mod error;
 mod layers;
+mod listing;
 mod login;
 mod referrer;
+mod session;
+mod trial;
 
 use std::collections::BTreeMap;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -20,16 +27,21 @@ use oci_distribution::errors::OciDistributionError;
 use oci_distribution::manifest::{ImageIndexEntry, OciDescriptor, OciImageManifest, OciManifest};
 use oci_distribution::secrets::RegistryAuth;
 use oci_distribution::{Client, Reference};
-use secrecy::ExposeSecret as _;
+use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 
+use self::session::Login;
 use super::certificates::Certificates;
 use super::http;
 use crate::config::{Account, Config};
 use crate::model::{self, Digest, Invalid};
 
+pub use copy::{Arrival, Copied, CopyEvent, Destination};
 pub use error::{RegistryError, RegistryErrorKind};
 pub use layers::Layer;
+
+/// As good as no limit.
+const NEVER: Duration = Duration::from_secs(24 * 3600);
 
 /// No call here moves more than a few kilobytes.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -66,30 +78,56 @@ pub struct ImageIndex {
     pub platforms: Vec<String>,
 }
 
-/// The registries that the configuration names.
+/// All registries: those that the configuration names with their accounts, any other without.
 #[derive(Debug, Clone)]
 pub struct Registry {
     certificates: Certificates,
     plain_http: Vec<String>,
     accounts: BTreeMap<String, Account>,
+    identity_tokens: BTreeMap<String, SecretString>,
+    /// For `session`, made when it is first needed.
+    transport: Arc<OnceLock<reqwest::Client>>,
 }
 
 impl Registry {
     /// Accounts and transports from the configuration; authorities from the system and the house.
     pub fn new(config: &Config, certificates: &Certificates) -> Self {
-        let hosts: Vec<String> = config
-            .mirror_hosts()
-            .chain([config.registry_host()])
-            .map(str::to_owned)
-            .collect();
+        let hosts = || config.registry_hosts().map(str::to_owned);
         Self {
             certificates: certificates.clone(),
-            plain_http: hosts.iter().filter(|host| config.plain_http(host)).cloned().collect(),
-            accounts: hosts
-                .into_iter()
+            plain_http: hosts().filter(|host| config.plain_http(host)).collect(),
+            accounts: hosts()
                 .filter_map(|host| Some((host.clone(), config.account_for(&host)?.clone())))
                 .collect(),
+            identity_tokens: config.registries.identity_tokens.clone(),
+            transport: Arc::default(),
         }
+    }
+
+    /// Who we are at this host.
+    fn login(&self, host: &str) -> Login {
+        match (self.accounts.get(host), self.identity_tokens.get(host)) {
+            (Some(account), _) => Login::Account(account.clone()),
+            (None, Some(token)) => Login::Identity(token.clone()),
+            (None, None) => Login::Nobody,
+        }
+    }
+
+    /// One pool of connections for all sessions.
+    fn transport(&self) -> Result<reqwest::Client, reqwest::Error> {
+        if let Some(client) = self.transport.get() {
+            return Ok(client.clone());
+        }
+        let client = http::builder(&self.certificates)?
+            // Whoever asks decides what is followed, and what is sent there.
+            .redirect(reqwest::redirect::Policy::none())
+            // A connection for each blob: over one for all, a blob that waits would hold up the others.
+            .http1_only()
+            // Counted from the request to the answer, and a chunk on a slow line takes long: `session` and `copy` have
+            // limits of their own.
+            .read_timeout(NEVER)
+            .build()?;
+        Ok(self.transport.get_or_init(|| client).clone())
     }
 
     /// The digest that this name has now (HEAD of its manifest); `None` when there is no such image. For an index it is

@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use super::hostile;
 use crate::dockerfile::labels::without_credentials;
 use crate::dockerfile::*;
-use crate::model::{BuildId, Digest, ProjectId, TestCounts};
+use crate::model::{BuildId, Digest, DockerfileException, ProjectId, TestCounts};
 
 #[test]
 fn credentials_do_not_get_into_a_label() {
@@ -44,6 +44,34 @@ fn labels_of_the_base_do_not_speak_for_the_image() {
     assert_eq!(describe(&made), Ok(example("FROM x\n")));
     assert_eq!(made["dev.seaworthy.findings"], "2 warnings, 1 waived");
     assert!(made["dev.seaworthy.waivers"].starts_with("snapshot WEB-INF/lib/**: waived until 2026-12-31"));
+}
+
+#[test]
+fn an_exception_is_told_and_only_where_there_is_one() {
+    let mut by_hand = example("FROM x\n");
+    by_hand.exception = Some(DockerfileException {
+        path: "docker/Dockerfile".to_owned(),
+        reason: "fonts of the print room".to_owned(),
+        owner: "Ada".to_owned(),
+        last_day: "2026-12-31".parse().expect("a day"),
+    });
+    let made = labels(&by_hand, &BTreeMap::new());
+    assert_eq!(made["dev.seaworthy.exception.last-day"], "2026-12-31");
+    assert_eq!(describe(&made), Ok(by_hand.clone()));
+    assert!(
+        by_hand
+            .to_string()
+            .contains("exception      hand-written docker/Dockerfile, until 2026-12-31 by Ada: fonts"),
+        "{by_hand}"
+    );
+    // An ordinary image that stands on it says nothing of an exception.
+    let ordinary = labels(&example("FROM x\n"), &made);
+    assert_eq!(describe(&ordinary).map(|found| found.exception), Ok(None));
+    assert!(
+        !labels(&example("FROM x\n"), &BTreeMap::new())
+            .keys()
+            .any(|key| key.contains("exception"))
+    );
 }
 
 #[test]
@@ -160,6 +188,7 @@ fn example(dockerfile: &str) -> Description {
             sha256: Digest::of(b"war"),
         },
         boot_check: true,
+        exception: None,
         base: BaseImage {
             name: "docker.io/library/tomcat:10.1-jdk17-temurin".to_owned(),
             digest: Digest::of(b"base"),

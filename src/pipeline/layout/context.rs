@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{self, BufReader, Read, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -15,6 +15,7 @@ use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use zip::ZipArchive;
 
+use crate::by_hand::{CONTEXT_FILES, RepositoryFile};
 use crate::dockerfile::{CONTEXT_DOCKERFILE, CONTEXT_HOUSE, CONTEXT_LAYERS, Rendered};
 use crate::model::Layer;
 
@@ -27,20 +28,24 @@ const BLOCK: usize = 256 << 10;
 /// Files by layer and path, with their place in the WAR.
 pub(super) type Files = BTreeMap<Layer, BTreeMap<String, usize>>;
 
+/// What goes into a context.
+pub(super) struct Contextual {
+    pub(super) war: PathBuf,
+    pub(super) files: Arc<Files>,
+    pub(super) webapp: String,
+    pub(super) rendered: Arc<Rendered>,
+    pub(super) repository: Arc<Vec<RepositoryFile>>,
+}
+
 /// The context as a stream; the WAR is unpacked on a blocking thread as the stream is taken.
-pub(super) fn stream(
-    war: PathBuf,
-    files: Arc<Files>,
-    webapp: String,
-    rendered: Arc<Rendered>,
-) -> ReceiverStream<io::Result<Bytes>> {
+pub(super) fn stream(parts: Contextual) -> ReceiverStream<io::Result<Bytes>> {
     let (sender, receiver) = mpsc::channel(8);
     tokio::task::spawn_blocking(move || {
         let writer = Blocks {
             sender: sender.clone(),
             block: Vec::with_capacity(BLOCK),
         };
-        if let Err(error) = pack(&war, &files, &webapp, &rendered, writer)
+        if let Err(error) = pack(&parts, writer)
             && error.kind() != io::ErrorKind::BrokenPipe
         {
             // Without a receiver nobody wants to know.
@@ -50,7 +55,14 @@ pub(super) fn stream(
     ReceiverStream::new(receiver)
 }
 
-fn pack(war: &Path, files: &Files, webapp: &str, rendered: &Rendered, out: Blocks) -> io::Result<()> {
+fn pack(parts: &Contextual, out: Blocks) -> io::Result<()> {
+    let Contextual {
+        war,
+        files,
+        webapp,
+        rendered,
+        repository,
+    } = parts;
     let mut archive = ZipArchive::new(BufReader::with_capacity(1 << 20, File::open(war)?)).map_err(io::Error::other)?;
     let mut tar = tar::Builder::new(out);
     append_text(&mut tar, CONTEXT_DOCKERFILE, &rendered.text, 0o644)?;
@@ -62,7 +74,7 @@ fn pack(war: &Path, files: &Files, webapp: &str, rendered: &Rendered, out: Block
         let mode = if file.is_program() { 0o755 } else { 0o644 };
         append_text(&mut tar, &format!("{CONTEXT_HOUSE}/{}", file.path), &file.text, mode)?;
     }
-    for (layer, files) in files {
+    for (layer, files) in files.as_ref() {
         let root = format!("{CONTEXT_LAYERS}/{}/{webapp}", layer.as_str());
         for directory in directories(files.keys()) {
             append_directory(&mut tar, &format!("{root}/{directory}"))?;
@@ -77,7 +89,28 @@ fn pack(war: &Path, files: &Files, webapp: &str, rendered: &Rendered, out: Block
             append(&mut tar, &format!("{root}/{name}"), size, time, content)?;
         }
     }
+    append_repository(&mut tar, repository)?;
     tar.into_inner()?.finish()
+}
+
+/// The files of the repository, each at its path there.
+fn append_repository(tar: &mut tar::Builder<Blocks>, repository: &[RepositoryFile]) -> io::Result<()> {
+    if repository.is_empty() {
+        return Ok(());
+    }
+    for directory in directories(repository.iter().map(|file| &file.path)) {
+        append_directory(tar, &format!("{CONTEXT_FILES}/{directory}"))?;
+    }
+    for file in repository {
+        let mode = if file.is_program { 0o755 } else { 0o644 };
+        let content = Exactly {
+            inner: File::open(&file.place)?,
+            left: file.size,
+        };
+        let mut header = header(tar::EntryType::Regular, mode, file.size, EPOCH);
+        tar.append_data(&mut header, format!("{CONTEXT_FILES}/{}", file.path), content)?;
+    }
+    Ok(())
 }
 
 /// Every directory of these files, parents first: one that is only implied would get the time of the build.
@@ -114,7 +147,7 @@ fn append(tar: &mut tar::Builder<Blocks>, name: &str, size: u64, time: u64, cont
     tar.append_data(&mut header(tar::EntryType::Regular, 0o644, size, time), name, content)
 }
 
-/// A zip entry that unpacks to another size than it says would shift all that follows.
+/// A zip entry that unpacks to another size than it says, or a file that changes, would shift all that follows.
 struct Exactly<R> {
     inner: R,
     left: u64,
@@ -126,7 +159,7 @@ impl<R: Read> Read for Exactly<R> {
         if read as u64 > self.left || (read == 0 && self.left > 0 && !buffer.is_empty()) {
             return Err(io::Error::new(
                 io::ErrorKind::InvalidData,
-                "an entry of the WAR has another size than it says",
+                "a file has another size than it says",
             ));
         }
         self.left -= read as u64;

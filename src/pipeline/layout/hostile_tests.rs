@@ -78,7 +78,7 @@ async fn judged(file: &Path) -> Vec<String> {
         files: Vec::new(),
         directories: Vec::new(),
     });
-    let mut context = layout.context("ROOT", &rendered);
+    let mut context = layout.context("ROOT", &rendered, None);
     while let Some(block) = context.next().await {
         block.expect("a block");
     }

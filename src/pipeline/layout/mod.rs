@@ -14,7 +14,8 @@ use bytes::Bytes;
 use tokio_stream::wrappers::ReceiverStream;
 use zip::ZipArchive;
 
-use self::context::Files;
+use self::context::{Contextual, Files};
+use crate::by_hand::RepositoryFile;
 use crate::dockerfile::Rendered;
 use crate::maven::WarLimits;
 use crate::model::{Finding, Layer};
@@ -23,6 +24,9 @@ use crate::model::{Finding, Layer};
 const PACKING: &str = "Look at the configuration of the plugin that packs the WAR.";
 /// Longest path of an entry, in bytes.
 const LONGEST_PATH: usize = 4096;
+
+/// Files by their path, with size and CRC-32.
+pub(super) type Contents = BTreeMap<String, (u64, u32)>;
 
 /// A WAR that may be unpacked, and where its files go.
 #[derive(Debug)]
@@ -104,14 +108,40 @@ impl Layout {
         })
     }
 
-    /// The build context as a stream; the WAR is unpacked on a blocking thread as the stream is taken.
-    pub(super) fn context(&self, webapp: &str, rendered: &Arc<Rendered>) -> ReceiverStream<io::Result<Bytes>> {
-        context::stream(
-            self.war.clone(),
-            Arc::clone(&self.files),
-            webapp.to_owned(),
-            Arc::clone(rendered),
-        )
+    /// The build context as a stream; the WAR is unpacked on a blocking thread as the stream is taken. With `repository`, the
+    /// files that a hand-written Dockerfile may copy are in it too, and each layer, so that it can name them all.
+    pub(super) fn context(
+        &self,
+        webapp: &str,
+        rendered: &Arc<Rendered>,
+        repository: Option<&Arc<Vec<RepositoryFile>>>,
+    ) -> ReceiverStream<io::Result<Bytes>> {
+        let mut files = Arc::clone(&self.files);
+        if repository.is_some() && files.len() < Layer::ALL.len() {
+            let mut all = Files::clone(&files);
+            for layer in Layer::ALL {
+                all.entry(layer).or_default();
+            }
+            files = Arc::new(all);
+        }
+        context::stream(Contextual {
+            war: self.war.clone(),
+            files,
+            webapp: webapp.to_owned(),
+            rendered: Arc::clone(rendered),
+            repository: repository.cloned().unwrap_or_default(),
+        })
+    }
+
+    /// Each file of the WAR with its size and CRC-32, as the archive says.
+    pub(super) fn contents(&self) -> io::Result<Contents> {
+        let mut archive = ZipArchive::new(BufReader::new(File::open(&self.war)?)).map_err(io::Error::other)?;
+        let mut contents = Contents::new();
+        for (name, index) in self.files.values().flatten() {
+            let entry = archive.by_index_raw(*index).map_err(io::Error::other)?;
+            contents.insert(name.clone(), (entry.size(), entry.crc32()));
+        }
+        Ok(contents)
     }
 }
 
@@ -169,7 +199,7 @@ mod tests {
             }],
             directories: vec!["config".to_owned()],
         });
-        let mut stream = surveyed(war).expect("no finding").context("ROOT", &rendered);
+        let mut stream = surveyed(war).expect("no finding").context("ROOT", &rendered, None);
         let mut bytes = Vec::new();
         while let Some(block) = stream.next().await {
             bytes.extend_from_slice(&block.expect("a block"));

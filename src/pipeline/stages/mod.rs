@@ -4,9 +4,11 @@ mod boot_check;
 mod build_image;
 mod check_war;
 mod checkout;
+mod inspect_image;
 mod package;
 mod push_image;
 mod render_dockerfile;
+mod take_dockerfile;
 mod take_inventory;
 mod unit_test;
 

@@ -27,6 +27,8 @@ pub(in crate::pipeline) struct Packed {
     pub choices: Vec<Choice>,
     /// The libraries in it.
     pub sbom: Sbom,
+    /// The waivers that set bans or vulnerabilities of them aside.
+    pub waivers: Vec<String>,
     /// What the tests said.
     pub tests: TestReport,
     /// The build's network, which stays until its end.
@@ -63,7 +65,7 @@ pub(in crate::pipeline) async fn package(run: &Run, tested: Tested) -> Result<Pa
     run.say(&format!("{}: {}", war.servlet.as_str(), war.evidence));
     run.note(format!("{} ({:.1} MB)", war.path, war.size as f64 / 1e6));
     maven.end_services().await?;
-    let sbom = inventory.end(run, &war).await?;
+    let (sbom, waivers) = inventory.end(run, &war).await?;
     let network = maven.container.network().to_owned();
     // Removing the container takes a third of a second and nobody waits for it.
     drop(maven);
@@ -73,6 +75,7 @@ pub(in crate::pipeline) async fn package(run: &Run, tested: Tested) -> Result<Pa
         built_with: plan.builder.jdk,
         choices: plan.choices,
         sbom,
+        waivers,
         tests: report,
         network,
         siblings: found.jars.iter().map(name).collect(),

@@ -1,5 +1,7 @@
 //! Looking at builds without reading them whole: for live streams and for questions by commit.
 
+use std::collections::BTreeSet;
+
 use sqlx::PgExecutor;
 
 use crate::model::{BuildId, BuildState, ProjectPath, Sha};
@@ -55,6 +57,23 @@ pub async fn of_commit(db: impl PgExecutor<'_>, commit: &Sha, limit: i64) -> Res
     .fetch_all(db)
     .await?;
     Ok(ids.into_iter().map(BuildId).collect())
+}
+
+/// Who wrote these builds: mail addresses of the authors of their commits, login and mail address of whoever opened the
+/// merge request; in lower case.
+pub async fn authors(db: impl PgExecutor<'_>, builds: &[BuildId]) -> Result<BTreeSet<String>> {
+    let ids: Vec<i64> = builds.iter().map(|build| build.0).collect();
+    let names = sqlx::query_scalar!(
+        r#"select lower(author_email) as "name!" from build_commit where build_id = any($1)
+           union select lower(merge_request -> 'author' ->> 'username') from build
+               where id = any($1) and merge_request -> 'author' ->> 'username' <> ''
+           union select lower(merge_request -> 'author' ->> 'email') from build
+               where id = any($1) and merge_request -> 'author' ->> 'email' <> ''"#,
+        &ids,
+    )
+    .fetch_all(db)
+    .await?;
+    Ok(names.into_iter().collect())
 }
 
 /// The project of a build.

@@ -1,0 +1,11 @@
+//! Copying images between real registries, and between a real one and a proxy that lies, breaks off or is slow.
+
+mod faults;
+mod image;
+mod killed;
+mod listing;
+mod proxy;
+mod refusals;
+mod several;
+mod tokens;
+mod whole;

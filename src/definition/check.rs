@@ -10,8 +10,8 @@ use super::files::Text;
 use super::load::Placed;
 use super::reader::{File, advice};
 use super::{
-    Boot, ByHand, Checks, Definitions, Environments, Glob, LibraryWaiver, Limits, Pipeline, Problem, Service, Stack, Tests,
-    Waives,
+    Boot, ByHand, Checks, Definitions, Environments, Glob, LibraryWaiver, Limits, Pipeline, Problem, Service, Stack,
+    Tests, Waives,
 };
 use crate::model::{ContextPath, Level};
 

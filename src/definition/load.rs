@@ -15,8 +15,8 @@ use super::read_pipeline::{read_house_bans, read_pipeline};
 use super::reader::{File, Reader, advice};
 use super::value::{Checked, Value, boolean, integer, line, list, number, one_of, parsed, some, wrong};
 use super::{
-    Builder, DefinitionErrors, Definitions, Environments, ImageName, Limits, People, Problem, Runtime, Stack, Tests, inherit,
-    parse_bytes, parse_duration,
+    Builder, DefinitionErrors, Definitions, Environments, ImageName, Limits, People, Problem, Runtime, Stack, Tests,
+    inherit, parse_bytes, parse_duration,
 };
 use crate::model::{ServletApi, ServletVersion};
 

@@ -138,6 +138,9 @@ async fn a_person_signs_in_with_a_browser_presses_a_button_and_signs_out() {
     site.close().await;
 }
 
+/// What is changed of a sign-in that the browser keeps.
+type Change = fn(&mut Value);
+
 /// A person without a browser: keeps cookies, follows redirects up to the way back to the service, and fills in the
 /// provider's forms.
 struct Walker {
@@ -311,7 +314,7 @@ async fn what_goes_wrong_at_sign_in_is_said_in_a_sentence() {
     let (_, wrong) = victim.arrive(&stolen).await;
     assert!(wrong.contains("was used already or took too long"), "{wrong}");
 
-    let tampered: [(&str, fn(&mut Value), &str); 2] = [
+    let tampered: [(&str, Change, &str); 2] = [
         (
             "nonce",
             |flow| flow["nonce"] = json!("another"),

@@ -136,6 +136,7 @@ async fn a_person_signs_in_with_a_browser_presses_a_button_and_signs_out() {
     assert_eq!(left, 0);
     browser.close().await.expect("it ends");
     site.close().await;
+    provider.stop().await.expect("it ends");
 }
 
 /// What is changed of a sign-in that the browser keeps.
@@ -363,6 +364,7 @@ async fn what_goes_wrong_at_sign_in_is_said_in_a_sentence() {
     assert!(walker.who().await.contains("You have no role here"));
     other.close().await;
     site.close().await;
+    provider.stop().await.expect("it ends");
 }
 
 #[tokio::test]
@@ -412,4 +414,5 @@ async fn a_provider_that_is_not_as_configured_is_told() {
     assert_eq!(status, 401);
     assert!(wrong.contains("is sign_in.issuer right?"), "{wrong}");
     site.close().await;
+    provider.stop().await.expect("it ends");
 }

@@ -17,6 +17,7 @@ pub mod notify;
 pub mod pipeline;
 pub mod project;
 pub mod promotion;
+pub mod quality;
 pub mod queue;
 pub mod sbom;
 pub mod sign_in;

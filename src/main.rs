@@ -6,8 +6,8 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use clap::{Parser, Subcommand};
 use seaworthy::cli::{
-    advisories, builds, check, connect, copy, deliveries, describe, findings, images, logs, plan, reproduce, serve,
-    stacks, token, trace,
+    advisories, audit, builds, check, connect, copy, deliveries, describe, diff, environments, findings, history,
+    images, logs, plan, promote, quality, reject, reproduce, rollback, serve, stacks, token, trace,
 };
 use seaworthy::clients::http::install_crypto_provider;
 use seaworthy::config::{Config, DEFAULT_FILE, LogFormat};
@@ -43,6 +43,14 @@ enum Verb {
     Cancel(builds::Order),
     Deliveries(deliveries::Args),
     Trace(trace::Args),
+    Promote(promote::Args),
+    Reject(reject::Args),
+    Rollback(rollback::Args),
+    Environments(environments::Args),
+    History(history::Args),
+    Quality(quality::Args),
+    Diff(diff::Args),
+    Audit(audit::Args),
     Findings(findings::Args),
     Describe(describe::Args),
     Reproduce(reproduce::Args),
@@ -98,7 +106,15 @@ async fn dispatch(arguments: Arguments) -> anyhow::Result<ExitCode> {
         }
         Verb::Token(args) => token::run(&args, &load(arguments.config)?).await,
         Verb::Advisories(args) => advisories::run(&args, &load(arguments.config)?, &mut std::io::stdout()).await,
-        Verb::Images(args) => images::run(&args).await,
+        Verb::Promote(args) => promote::run(&args).await,
+        Verb::Reject(args) => reject::run(&args).await,
+        Verb::Rollback(args) => rollback::run(&args).await,
+        Verb::Environments(args) => environments::run(&args, || load(arguments.config), &mut std::io::stdout()).await,
+        Verb::History(args) => history::run(&args).await,
+        Verb::Diff(args) => diff::run(&args).await,
+        Verb::Quality(args) => quality::run(&args).await,
+        Verb::Audit(args) => audit::run(&args, || load(arguments.config)).await,
+        Verb::Images(args) => images::run(&args, || load(arguments.config)).await,
         Verb::Builds(args) => builds::run(&args).await,
         Verb::Logs(args) => logs::run(&args).await,
         Verb::Rebuild(args) => builds::rebuild(&args).await,

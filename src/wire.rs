@@ -3,7 +3,9 @@
 //! Field names are part of the interface. New fields may come, none changes its meaning or goes. Times are RFC 3339 in
 //! UTC; durations are milliseconds.
 
+mod diff;
 mod promotion;
+mod quality;
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -11,10 +13,12 @@ use serde_json::Value;
 
 use crate::model::{
     BuildId, BuildState, Choice, DeliveryId, Digest, DockerfileException, Finding, ProjectId, ProjectPath, Sha, Stage,
-    StageState, TestReport, Trigger, WarCheck,
+    StageState, TestReport, Trigger, WarCheck, full_mark, mark,
 };
 
+pub use diff::*;
 pub use promotion::*;
+pub use quality::*;
 
 /// Every answer that is not 2xx.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -56,13 +60,13 @@ pub struct Build {
     pub project_id: ProjectId,
     /// Path of the target project.
     pub project: ProjectPath,
-    /// Number of the merge request inside the project.
-    pub iid: i64,
-    /// Title of the merge request.
+    /// Number of the merge request inside the project; null where the build is of a push to the target branch.
+    pub iid: Option<i64>,
+    /// Title of the merge request, or of the pushed commit.
     pub title: String,
-    /// Address of the merge request's page.
+    /// Address of the merge request's page, or of the pushed commit's.
     pub merge_request_url: String,
-    /// Who opened the merge request.
+    /// Who opened the merge request, or pushed.
     pub author: String,
     /// Login name of the author, may be empty.
     pub author_username: String,
@@ -88,6 +92,18 @@ pub struct Build {
     pub started_at: Option<DateTime<Utc>>,
     /// When it ended.
     pub finished_at: Option<DateTime<Utc>>,
+}
+
+impl Build {
+    /// What people call it: `!7`, or the branch that was pushed to.
+    pub fn mark(&self) -> String {
+        mark(self.iid, &self.target_branch)
+    }
+
+    /// The same with the project: `shop/basket!7`, or `shop/basket main`.
+    pub fn full_mark(&self) -> String {
+        full_mark(&self.project, self.iid, &self.target_branch)
+    }
 }
 
 /// `GET /api/images?with=group:artifact<version`: the images that hold a library.

@@ -1,7 +1,7 @@
 //! Copying images between real registries, and between a real one and a proxy that lies, breaks off or is slow.
 
 mod faults;
-mod image;
+pub mod image;
 mod killed;
 mod listing;
 mod proxy;

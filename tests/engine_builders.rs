@@ -24,7 +24,7 @@ async fn build_image(engine: &Engine, number: i64, dockerfile: &str) -> (Result<
         reference: reference.clone(),
         labels: BTreeMap::from([("a.label".to_owned(), "with \"quotes\" $and\\more".to_owned())]),
         logins: BTreeMap::new(),
-        owner: owner.clone(),
+        owner: Some(owner.clone()),
     };
     let result = engine.build_image(spec, |line| lines.push(line)).await;
     if let Ok(id) = &result {

@@ -94,7 +94,7 @@ async fn build(
         reference: reference.to_owned(),
         labels: BTreeMap::new(),
         logins,
-        owner: owner(number),
+        owner: Some(owner(number)),
     };
     let mut lines = Vec::new();
     let result = engine.build_image(spec, |line| lines.push(line)).await;

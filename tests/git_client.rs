@@ -58,7 +58,7 @@ impl World {
     }
 }
 
-fn client(dir: &Path, url: &str, token: &str) -> Git {
+pub fn client(dir: &Path, url: &str, token: &str) -> Git {
     // Another test of this binary may have been first.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let options = GitOptions {
@@ -75,7 +75,7 @@ fn client(dir: &Path, url: &str, token: &str) -> Git {
 async fn fetch(git: &Git, project: &str, branch: &str) -> Result<Fetched, GitError> {
     let project: ProjectPath = project.parse().expect("a path");
     let go = CancellationToken::new();
-    git.fetch(&project, PROJECT, 7, branch, &go, |_| {}).await
+    git.fetch(&project, PROJECT, Some(7), branch, &go, |_| {}).await
 }
 
 fn sha(text: &str) -> Sha {

@@ -10,7 +10,7 @@ use seaworthy::store::jobs::{self, Beat, Claim, Lane};
 use seaworthy::store::{builds, deliveries};
 use serde_json::{Value, json};
 
-use crate::hooks::{Desk, everything, fixture, post};
+use crate::hooks::{Desk, everything, fixture, no_look, post};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -29,7 +29,7 @@ fn push(digit: &str, oldrev: &str) -> Vec<u8> {
 
 impl Desk {
     /// A worker takes the next build.
-    async fn start_build(&self) -> (Claim, BuildId) {
+    pub async fn start_build(&self) -> (Claim, BuildId) {
         let claim = jobs::claim(&self.pool, Lane::Build, "worker", MINUTE)
             .await
             .expect("the database answers");
@@ -42,7 +42,7 @@ impl Desk {
         (claim, id)
     }
 
-    async fn end_build(&self, claim: &Claim, id: BuildId, state: BuildState, by: Option<&str>) {
+    pub async fn end_build(&self, claim: &Claim, id: BuildId, state: BuildState, by: Option<&str>) {
         let mut tx = self.pool.begin().await.expect("a transaction");
         builds::finish(&mut *tx, id, state, None, None, by)
             .await
@@ -51,7 +51,7 @@ impl Desk {
         tx.commit().await.expect("it is written");
     }
 
-    async fn state(&self, id: i64) -> BuildState {
+    pub async fn state(&self, id: i64) -> BuildState {
         let record = builds::get(&self.pool, BuildId(id))
             .await
             .expect("the database answers");
@@ -205,7 +205,7 @@ async fn a_delivery_of_yesterday_and_a_replay_change_nothing() {
     let old = old.expect("the first delivery");
     desk.decide("Merge Request Hook", push("b", "a")).await;
     let tip = |_, _| async { Ok(None) };
-    let late = intake::interpret(&desk.pool, &old, &everything, tip)
+    let late = intake::interpret(&desk.pool, &old, &everything, tip, no_look)
         .await
         .expect("decided");
     assert_eq!(
@@ -222,7 +222,7 @@ async fn a_delivery_of_yesterday_and_a_replay_change_nothing() {
     assert_eq!(desk.count("select count(*) from build").await, 1);
 
     // Whoever lost the job changes nothing.
-    let lost = intake::interpret(&desk.pool, &old, &everything, tip).await;
+    let lost = intake::interpret(&desk.pool, &old, &everything, tip, no_look).await;
     assert!(matches!(lost, Err(IntakeError::Lost)), "{lost:?}");
     desk.close().await;
 }
@@ -241,7 +241,7 @@ async fn gitlab_away_leaves_the_delivery_for_another_try() {
         .expect("the database answers");
     let claim = claim.expect("the delivery");
     let away = |_, _| async { Err(intake::Source::from("connection refused")) };
-    let error = intake::interpret(&desk.pool, &claim, &everything, away)
+    let error = intake::interpret(&desk.pool, &claim, &everything, away, no_look)
         .await
         .expect_err("GitLab is away");
     assert_eq!(
@@ -262,7 +262,7 @@ async fn an_unknown_project_is_told_what_to_do_and_is_not_watched() {
         .expect("the database answers");
     let unknown = |project: &seaworthy::model::ProjectPath| Err(format!("add {project}"));
     let tip = |_, _| async { Ok(None) };
-    let outcome = intake::interpret(&desk.pool, &claim.expect("it is due"), &unknown, tip)
+    let outcome = intake::interpret(&desk.pool, &claim.expect("it is due"), &unknown, tip, no_look)
         .await
         .expect("decided");
     assert_eq!(outcome.reason, "add shop/basket");
@@ -280,7 +280,7 @@ async fn a_lost_hook_heals_once() {
     let listed = event.merge_request.expect("it can be built");
     let project = listed.project_id;
     let closed_fork = MergeRequest {
-        iid: 8,
+        iid: Some(8),
         source_project_id: None,
         ..listed.clone()
     };
@@ -328,7 +328,7 @@ async fn a_lost_hook_heals_once() {
 async fn lists_show_decisions() {
     let desk = Desk::open().await;
     desk.decide("Merge Request Hook", fixture("01-open.json")).await;
-    desk.decide("Push Hook", fixture("20-push-event.json")).await;
+    desk.decide("Push Hook", fixture("22-push-feature-branch.json")).await;
     let ignored = deliveries::list(&desk.pool, Some("ignored"), 10).await.expect("a list");
     assert_eq!(ignored.len(), 1);
     assert_eq!(ignored[0].event.as_deref(), Some("Push Hook"));

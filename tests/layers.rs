@@ -19,7 +19,8 @@ struct Image {
     rest: u64,
 }
 
-async fn image(house: &House, build: i64) -> Image {
+/// Manifest and configuration of a build's image, as the registry has them.
+pub async fn manifest_and_config(house: &House, build: i64) -> [Vec<u8>; 2] {
     let image = images::of_build(&house.pool, BuildId(build))
         .await
         .expect("read")
@@ -41,14 +42,18 @@ async fn image(house: &House, build: i64) -> Image {
             .bytes()
             .await
             .expect("all of it")
+            .to_vec()
     };
-    let manifest_bytes = get(&format!("manifests/{}", image.pushed.digest)).await;
+    let manifest = get(&format!("manifests/{}", image.pushed.digest)).await;
+    let parsed: Value = serde_json::from_slice(&manifest).expect("JSON");
+    let digest = parsed["config"]["digest"].as_str().expect("a digest");
+    let config = get(&format!("blobs/{digest}")).await;
+    [manifest, config]
+}
+
+async fn image(house: &House, build: i64) -> Image {
+    let [manifest_bytes, config_bytes] = manifest_and_config(house, build).await;
     let manifest: Value = serde_json::from_slice(&manifest_bytes).expect("JSON");
-    let config_bytes = get(&format!(
-        "blobs/{}",
-        manifest["config"]["digest"].as_str().expect("a digest")
-    ))
-    .await;
     let config: Value = serde_json::from_slice(&config_bytes).expect("JSON");
     // Steps that made a layer stand in the history in the layers' order.
     let steps = config["history"]

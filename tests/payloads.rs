@@ -142,14 +142,17 @@ async fn our_own_hooks_tell_the_story_of_the_table() {
             (6, "superseded", "#7"),
             (7, "cancelled", "merge request merged"),
             (8, "queued", ""),
+            (9, "superseded", "#10"),
+            (10, "queued", ""),
+            (11, "queued", ""),
         ]
     );
     // Only what waits for a worker has a job; GitLab is to be told of each build, and of each merge request.
-    assert_eq!(desk.count("select count(*) from job where lane = 'build'").await, 2);
+    assert_eq!(desk.count("select count(*) from job where lane = 'build'").await, 4);
     assert_eq!(
         desk.count("select count(*) from job where subject like 'status:%'")
             .await,
-        8
+        11
     );
     assert_eq!(
         desk.count("select count(*) from job where subject like 'note:4711!%'")

@@ -11,12 +11,7 @@ use world::World;
 use world::gitlab::GitLab;
 
 use crate::house::{House, sample, write_pipelines};
-use crate::outside_clients::verbs::settings;
-
-fn same(code: ExitCode, wanted: ExitCode) -> bool {
-    // `ExitCode` has no comparison.
-    format!("{code:?}") == format!("{wanted:?}")
-}
+use crate::outside_clients::verbs::{same, settings};
 
 #[tokio::test]
 async fn a_project_is_planned_from_its_address_and_nothing_stays() {

@@ -113,18 +113,14 @@ async fn list(client: &Client, args: &ListArgs, out: &mut impl Write) -> anyhow:
             vec![
                 build.id.to_string(),
                 build.state.as_str().replace('_', " "),
-                format!("{}!{}", build.project, build.iid),
+                build.full_mark(),
                 build.head.short().to_owned(),
                 build.created_at.format("%Y-%m-%d %H:%M").to_string(),
                 build.title.clone(),
             ]
         })
         .collect();
-    print::table(
-        out,
-        &["build", "state", "merge request", "commit", "made (UTC)", "title"],
-        &rows,
-    )?;
+    print::table(out, &["build", "state", "of", "commit", "made (UTC)", "title"], &rows)?;
     if let (Some(_), Some(last)) = (&list.next, list.builds.last()) {
         writeln!(out, "older ones: --before {}", last.id)?;
     }

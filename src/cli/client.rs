@@ -3,8 +3,9 @@
 use std::path::PathBuf;
 
 use anyhow::{Context as _, bail};
-use reqwest::{Method, Response};
+use reqwest::{Method, RequestBuilder, Response};
 use secrecy::{ExposeSecret as _, SecretString};
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::clients::certificates::Certificates;
@@ -73,6 +74,15 @@ impl Client {
         self.read(self.send(Method::POST, path, &[], None).await?).await
     }
 
+    /// Orders something with more to say.
+    ///
+    /// # Errors
+    /// As [`Client::get`].
+    pub async fn post_json<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> anyhow::Result<T> {
+        let request = self.request(Method::POST, path, &[]).json(body);
+        self.read(self.answer(request).await?).await
+    }
+
     /// Reads something as it comes; `last` is the id of the last event that is known.
     ///
     /// # Errors
@@ -98,13 +108,23 @@ impl Client {
         query: &[(&str, String)],
         last: Option<i64>,
     ) -> anyhow::Result<Response> {
-        let mut request = self.http.request(method, format!("{}{path}", self.url)).query(query);
-        if let Some(token) = &self.token {
-            request = request.bearer_auth(token.expose_secret());
-        }
+        let mut request = self.request(method, path, query);
         if let Some(last) = last {
             request = request.header("Last-Event-ID", last.to_string());
         }
+        self.answer(request).await
+    }
+
+    fn request(&self, method: Method, path: &str, query: &[(&str, String)]) -> RequestBuilder {
+        let request = self.http.request(method, format!("{}{path}", self.url)).query(query);
+        match &self.token {
+            Some(token) => request.bearer_auth(token.expose_secret()),
+            None => request,
+        }
+    }
+
+    /// The answer, if it is a good one.
+    async fn answer(&self, request: RequestBuilder) -> anyhow::Result<Response> {
         let response = request
             .send()
             .await

@@ -117,7 +117,10 @@ async fn install(
 fn differences(hook: &Hook) -> Vec<&'static str> {
     let checks = [
         (!hook.merge_requests_events, "it was not sent for merge requests"),
-        (hook.push_events, "it was sent for pushes, which are not used"),
+        (
+            !hook.push_events,
+            "it was not sent for pushes, which tell what was merged",
+        ),
         (!hook.enable_ssl_verification, "our certificate was not checked"),
         (
             hook.alert_status

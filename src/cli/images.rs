@@ -1,20 +1,24 @@
-//! `seaworthy images --with <library>`: which images hold a library.
+//! `seaworthy images --with <library>`: which images hold a library; `images reconcile`: what a registry really holds.
 
 use std::io::{Write as _, stdout};
 use std::process::ExitCode;
 
 use super::client::{Client, Server};
-use super::print;
+use super::{print, reconcile};
+use crate::config::Config;
 use crate::wire::ImageList;
 
-/// List the images that hold a library.
+/// List the images that hold a library, or compare a registry with what is recorded of it.
 #[derive(Debug, clap::Args)]
+#[command(subcommand_negates_reqs = true)]
 pub struct Args {
+    #[command(subcommand)]
+    verb: Option<Verb>,
     #[command(flatten)]
     server: Server,
     /// The library and its versions: 'org.apache.logging.log4j:log4j-core<2.17.1', 'a:b[1.0,2.0)', or all of it: 'a:b'.
-    #[arg(long, value_name = "LIBRARY")]
-    with: String,
+    #[arg(long, value_name = "LIBRARY", required = true)]
+    with: Option<String>,
     /// At most so many images, newest first.
     #[arg(long, default_value_t = 100)]
     limit: u32,
@@ -23,10 +27,24 @@ pub struct Args {
     json: bool,
 }
 
+#[derive(Debug, clap::Subcommand)]
+enum Verb {
+    /// Read the whole catalogue of an environment's registries, and name what is there without a record, missing, or another
+    /// image than the recorded one. Exit code 1 if there is a difference.
+    Reconcile {
+        /// Name of the environment.
+        environment: String,
+    },
+}
+
 /// # Errors
-/// The service's sentence.
-pub async fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    let query = [("with", args.with.clone()), ("limit", args.limit.to_string())];
+/// The service's sentence, or what `reconcile` cannot reach.
+pub async fn run(args: &Args, config: impl FnOnce() -> anyhow::Result<Config>) -> anyhow::Result<ExitCode> {
+    if let Some(Verb::Reconcile { environment }) = &args.verb {
+        return reconcile::run(&config()?, environment, &mut stdout()).await;
+    }
+    let with = args.with.clone().unwrap_or_default();
+    let query = [("with", with), ("limit", args.limit.to_string())];
     let list: ImageList = Client::new(&args.server)?.get("/api/images", &query).await?;
     let mut out = stdout().lock();
     if args.json {

@@ -46,10 +46,12 @@ pub(super) fn build(out: &mut impl Write, detail: &BuildDetail) -> io::Result<()
     let state = build.state.as_str().replace('_', " ");
     lines.line("build", &format!("{} {state}", build.id))?;
     lines.line("", &build.url)?;
-    lines.line(
-        "merge request",
-        &format!("{}!{}  {}", build.project, build.iid, build.title),
-    )?;
+    let what = if build.iid.is_some() {
+        "merge request"
+    } else {
+        "push to"
+    };
+    lines.line(what, &format!("{}  {}", build.full_mark(), build.title))?;
     lines.line("", &build.merge_request_url)?;
     let login = match build.author_username.as_str() {
         "" => String::new(),
@@ -62,7 +64,9 @@ pub(super) fn build(out: &mut impl Write, detail: &BuildDetail) -> io::Result<()
         .as_ref()
         .map(|tip| format!(" at {tip}"))
         .unwrap_or_default();
-    lines.line("merged into", &format!("{}{tip}", build.target_branch))?;
+    if build.iid.is_some() {
+        lines.line("merged into", &format!("{}{tip}", build.target_branch))?;
+    }
     lines.maybe("tree", detail.merge_tree.as_ref().map(ToString::to_string))?;
     for (at, commit) in detail.commits.iter().enumerate() {
         let name = if at == 0 { "commits" } else { "" };

@@ -15,7 +15,7 @@ use crate::clients::certificates::Certificates;
 use crate::clients::mailer::Mailer;
 use crate::clients::registry::Registry;
 use crate::config::Config;
-use crate::definition::People;
+use crate::definition::{Environments, People};
 use crate::notify::{MailTemplates, Notifier};
 use crate::pipeline::{Parts, Workspaces};
 use crate::queue::Workers;
@@ -58,8 +58,10 @@ pub async fn run(args: &Args, config: Config) -> anyhow::Result<ExitCode> {
         .with_context(|| format!("server.listen = {}: cannot listen there", config.server.listen))?;
     let people = People::load(config.definitions.pipelines.as_deref())?;
     let sign_in = assembly::openid(&config, &Certificates::load(config.tls.ca_file.as_deref())?)?;
+    let environments = Environments::load(config.definitions.pipelines.as_deref())?;
     let state = web::AppState::new(pool.clone(), Arc::clone(&config), Arc::clone(&hub), stop.clone())
         .with_people(people)
+        .with_environments(environments)
         .with_sign_in(sign_in.map(SignIn::new));
     let router = if args.worker_only {
         web::health_router(state.clone())

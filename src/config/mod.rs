@@ -98,9 +98,10 @@ section!(GitLab {
 section!(Tls { ca_file: Option<PathBuf> });
 section!(Engine {
     url: String,
-    builder: Builder
+    builder: Builder,
+    foundations: usize
 });
-section!(Registry { repository: String, account: Option<Account>, plain_http: bool });
+section!(Registry { repository: String, libraries: String, account: Option<Account>, plain_http: bool });
 section!(Registries {
     accounts: BTreeMap<String, Account>,
     identity_tokens: BTreeMap<String, SecretString>,

@@ -110,12 +110,14 @@ impl Reader {
                     "engine.builder",
                     &[("buildkit", Builder::BuildKit), ("classic", Builder::Classic)],
                 ),
+                foundations: self.integer("engine.foundations", 0, 10_000) as usize,
             },
             registry: Registry {
                 repository: self
                     .required("registry.repository", "registry.example.com/qa")
                     .trim_end_matches('/')
                     .to_owned(),
+                libraries: self.text("registry.libraries"),
                 account: self.account("registry"),
                 plain_http: self.boolean("registry.plain_http"),
             },
@@ -200,6 +202,14 @@ impl Reader {
                 "registry.repository",
                 shown,
                 "must be host[:port]/namespace, without https://, in lower case",
+            );
+        }
+        let libraries = &config.registry.libraries;
+        if !libraries.is_empty() && !super::reader::is_repository(&format!("localhost/{libraries}")) {
+            self.wrong(
+                "registry.libraries",
+                format!("{libraries:?}"),
+                "must be the name of a repository in lower case, or empty",
             );
         }
         if config.maven.settings_file.is_some() && config.maven.mirror_url.is_some() {

@@ -5,14 +5,14 @@ use std::fmt;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::model::{BuildId, Digest, DockerfileException, ProjectId, ProjectPath, Sha, TestCounts};
+use crate::model::{BuildId, Digest, DockerfileException, ProjectId, ProjectPath, Sha, TestCounts, full_mark};
 
 /// Everything that an image tells of itself, with neither database nor service at hand.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Description {
     /// Name of the application.
     pub application: String,
-    /// The image's tag, for example `mr-7-da156088-12`.
+    /// The image's tag, for example `mr-7-da156088-12` or `main-da156088-12`.
     pub version: String,
     /// The house, from the configuration; may be empty.
     pub vendor: String,
@@ -53,15 +53,15 @@ pub struct Description {
     pub dockerfile: String,
 }
 
-/// The merge request that an image was made from.
+/// The merge request that an image was made from, or the push to the trunk.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MergeRequestOrigin {
     /// Path of the project.
     pub project: ProjectPath,
     /// Number of the project.
     pub project_id: ProjectId,
-    /// Number inside the project.
-    pub iid: i64,
+    /// Number inside the project; `None`: a push to the target branch.
+    pub iid: Option<i64>,
     /// Its title.
     pub title: String,
     /// Address of its page.
@@ -78,6 +78,13 @@ pub struct MergeRequestOrigin {
     pub target_tip: Sha,
     /// Tree of the merge result: what was built.
     pub merge_tree: Sha,
+}
+
+impl MergeRequestOrigin {
+    /// What people call it: `shop/basket!7`, or `shop/basket main`.
+    pub fn full_mark(&self) -> String {
+        full_mark(&self.project, self.iid, &self.target_branch)
+    }
 }
 
 /// The WAR in an image.
@@ -109,7 +116,8 @@ impl fmt::Display for Description {
             format!(" by {}", self.vendor)
         };
         line("image", format!("{} {}{vendor}", self.application, self.version))?;
-        line("merge request", format!("{}!{}  {}", mr.project, mr.iid, mr.title))?;
+        let what = if mr.iid.is_some() { "merge request" } else { "push to" };
+        line(what, format!("{}  {}", mr.full_mark(), mr.title))?;
         line("", mr.url.clone())?;
         let login = if mr.author_username.is_empty() {
             String::new()
@@ -118,7 +126,9 @@ impl fmt::Display for Description {
         };
         line("author", format!("{}{login}", mr.author))?;
         line("commit", format!("{} of {}", mr.head, self.source))?;
-        line("merged into", format!("{} at {}", mr.target_branch, mr.target_tip))?;
+        if mr.iid.is_some() {
+            line("merged into", format!("{} at {}", mr.target_branch, mr.target_tip))?;
+        }
         line("tree", mr.merge_tree.to_string())?;
         let tests = self.tests;
         line(

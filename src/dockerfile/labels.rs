@@ -109,7 +109,7 @@ pub fn labels(description: &Description, inherited: &BTreeMap<String, String>) -
         (BASE_DIGEST, description.base.digest.to_string()),
         (OCI_URL, without_credentials(&mr.url)),
         (OCI_AUTHORS, mr.author.clone()),
-        (OCI_DESCRIPTION, format!("{}!{} {}", mr.project, mr.iid, mr.title)),
+        (OCI_DESCRIPTION, format!("{} {}", mr.full_mark(), mr.title)),
         (BUILD, description.build.to_string()),
         (PIPELINE, description.pipeline.clone()),
         (PIPELINE_HASH, description.pipeline_hash.to_string()),
@@ -117,7 +117,7 @@ pub fn labels(description: &Description, inherited: &BTreeMap<String, String>) -
         (STACK_EVIDENCE, description.stack_evidence.clone()),
         (MR_PROJECT, mr.project.to_string()),
         (MR_PROJECT_ID, mr.project_id.to_string()),
-        (MR_IID, mr.iid.to_string()),
+        (MR_IID, mr.iid.map(|iid| iid.to_string()).unwrap_or_default()),
         (MR_TITLE, mr.title.clone()),
         (MR_URL, without_credentials(&mr.url)),
         (MR_AUTHOR, mr.author.clone()),
@@ -198,7 +198,11 @@ pub fn describe(labels: &BTreeMap<String, String>) -> Result<Description, Descri
         merge_request: MergeRequestOrigin {
             project: parse(labels, MR_PROJECT)?,
             project_id: ProjectId(parse(labels, MR_PROJECT_ID)?),
-            iid: parse(labels, MR_IID)?,
+            // Empty: it was made from a push to the trunk.
+            iid: match text(labels, MR_IID)?.as_str() {
+                "" => None,
+                _ => Some(parse(labels, MR_IID)?),
+            },
             title: text(labels, MR_TITLE)?,
             url: text(labels, MR_URL)?,
             author: text(labels, MR_AUTHOR)?,

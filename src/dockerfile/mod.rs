@@ -5,6 +5,7 @@
 //! in a Dockerfile; it is checked before rendering and escaped while rendering, so no value can become an instruction.
 
 mod description;
+mod divide;
 mod embed;
 mod escape;
 mod labels;
@@ -12,6 +13,7 @@ mod render;
 mod templates;
 
 pub use description::{BaseImage, Description, MergeRequestOrigin, WarOrigin};
+pub use divide::{Divided, divide};
 pub use labels::{DescribeError, describe, labels};
 pub use render::{
     BaseSays, CONTEXT_DOCKERFILE, CONTEXT_HOUSE, CONTEXT_LAYERS, DockerfileInput, IMAGE_DOCKERFILE, PinnedBase,

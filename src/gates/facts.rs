@@ -168,8 +168,11 @@ async fn authors(db: &mut PgConnection, environment: &Environment, candidate: &C
     builds::authors(&mut *db, &builds).await
 }
 
-/// Advisories that match the image's libraries now, and what its WAR check said.
-async fn open_findings(db: &mut PgConnection, build: BuildId) -> Result<Vec<Finding>> {
+/// Advisories that match the image's libraries now, and what its WAR check said; the worst first.
+///
+/// # Errors
+/// The database is away.
+pub async fn open_findings(db: &mut PgConnection, build: BuildId) -> Result<Vec<Finding>> {
     let mut open: Vec<Finding> = findings::vulnerabilities(&mut *db, build)
         .await?
         .into_iter()

@@ -7,7 +7,7 @@ use sqlx::PgConnection;
 
 use super::decide::{Plan, Stop};
 use super::{IntakeError, Outcome};
-use crate::model::{BuildId, BuildState, MergeRequest, Trigger};
+use crate::model::{BuildId, BuildState, MergeRequest, Sha, Trigger};
 use crate::store::builds::{self, NewBuild};
 use crate::store::jobs::{self, Lane};
 use crate::store::notices::Subject;
@@ -15,22 +15,8 @@ use crate::store::notices::Subject;
 /// Makes the build with its jobs and supersedes the older ones.
 pub(super) async fn make_build(db: &mut PgConnection, plan: &Plan, trigger: Trigger) -> Result<Outcome, IntakeError> {
     let merge_request = with_author(db, &plan.merge_request).await?;
-    let new = NewBuild {
-        merge_request: &merge_request,
-        pipeline: &plan.pipeline,
-        trigger,
-        state: plan.state,
-        seen_tip: plan.seen_tip.as_ref(),
-        requested_by: None,
-    };
-    // Decided under the merge request's lock: only a program that goes round the lock can have been faster.
-    let build = builds::create(&mut *db, &new).await?.ok_or(IntakeError::Raced)?;
-    let project = merge_request.project.as_str();
-    if plan.state == BuildState::Queued {
-        jobs::enqueue(&mut *db, Lane::Build, &build.to_string(), project, Duration::ZERO).await?;
-    }
-    tell(db, Subject::Status(build)).await?;
-    tell(db, Subject::Note(merge_request.project_id, merge_request.iid)).await?;
+    let (pipeline, seen_tip) = (&plan.pipeline, plan.seen_tip.as_ref());
+    let build = create(db, &merge_request, pipeline, trigger, plan.state, seen_tip).await?;
     let stop = Stop {
         builds: plan.supersedes.clone(),
         state: BuildState::Superseded,
@@ -43,6 +29,34 @@ pub(super) async fn make_build(db: &mut PgConnection, plan: &Plan, trigger: Trig
         reason: plan.why.clone(),
         stopped,
     })
+}
+
+/// Makes a build with its jobs. Decided under a lock: only a program that goes round it can have been faster.
+pub(super) async fn create(
+    db: &mut PgConnection,
+    merge_request: &MergeRequest,
+    pipeline: &str,
+    trigger: Trigger,
+    state: BuildState,
+    seen_tip: Option<&Sha>,
+) -> Result<BuildId, IntakeError> {
+    let new = NewBuild {
+        merge_request,
+        pipeline,
+        trigger,
+        state,
+        seen_tip,
+        requested_by: None,
+    };
+    let build = builds::create(&mut *db, &new).await?.ok_or(IntakeError::Raced)?;
+    let project = merge_request.project.as_str();
+    if state == BuildState::Queued {
+        jobs::enqueue(&mut *db, Lane::Build, &build.to_string(), project, Duration::ZERO).await?;
+    }
+    for subject in Subject::at_gitlab(build, merge_request) {
+        tell(db, subject).await?;
+    }
+    Ok(build)
 }
 
 /// Ends builds: one that waits at once, one that runs by asking its worker. Gives those that had not ended by
@@ -80,7 +94,8 @@ pub(super) async fn tell(db: &mut PgConnection, subject: Subject) -> Result<(), 
 async fn with_author(db: &mut PgConnection, merge_request: &MergeRequest) -> Result<MergeRequest, IntakeError> {
     let mut merge_request = merge_request.clone();
     if merge_request.author.username.is_empty()
-        && let Some(author) = builds::known_author(db, merge_request.project_id, merge_request.iid).await?
+        && let Some(iid) = merge_request.iid
+        && let Some(author) = builds::known_author(db, merge_request.project_id, iid).await?
     {
         merge_request.author = author;
     }

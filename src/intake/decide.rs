@@ -101,10 +101,14 @@ pub struct Stop {
     pub by: String,
 }
 
-/// Decides.
+/// Decides over everything but a push to the trunk, which `trunk` does.
 pub fn decide(event: &Event, situation: &Situation<'_>) -> Decision {
     match event {
         Event::MergeRequest(event) => decide_merge_request(event, situation),
+        Event::Push(push) => ignored(match push {
+            Ok(push) => words::not_the_trunk(&push.branch),
+            Err(why) => why.clone(),
+        }),
         Event::Other { kind } => ignored(words::other_event(kind)),
         Event::NotJson { line, column, message } => {
             ignored(format!("not JSON at line {line} column {column}: {message}"))

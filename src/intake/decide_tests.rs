@@ -15,7 +15,7 @@ fn merge_request(head: &str) -> MergeRequest {
         project_id: ProjectId(11),
         project: "shop/basket".parse().expect("a path"),
         source_project_id: Some(ProjectId(11)),
-        iid: 3,
+        iid: Some(3),
         title: "Add a bell".to_owned(),
         draft: false,
         head: sha(head),

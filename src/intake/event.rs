@@ -7,6 +7,7 @@
 use serde::Deserialize;
 
 use super::lenient::{Keys, Part, Scalar};
+use super::push::{self, Push};
 use super::text::{branch_problem, clean, one_line};
 use crate::model::{MergeRequest, Person, ProjectId, ProjectPath, Sha};
 
@@ -15,6 +16,8 @@ use crate::model::{MergeRequest, Person, ProjectId, ProjectPath, Sha};
 pub enum Event {
     /// Something about a merge request.
     MergeRequest(Box<MergeRequestEvent>),
+    /// A push to a branch, or why it is of no interest whatever is known.
+    Push(Result<Box<Push>, String>),
     /// Another event of GitLab.
     Other {
         /// Its `object_kind`.
@@ -116,6 +119,7 @@ pub fn read(body: &[u8]) -> Event {
         .filter(|kind| !kind.is_empty());
     match kind {
         Some(kind) if kind == "merge_request" => Event::MergeRequest(Box::new(hook.merge_request())),
+        Some(kind) if kind == "push" => Event::Push(push::read(body).map(Box::new)),
         Some(kind) => Event::Other { kind },
         None => unreadable("JSON without object_kind: not an event of GitLab"),
     }
@@ -145,7 +149,7 @@ impl MergeRequestEvent {
         Self {
             action: Action::Listed,
             state: State::Opened,
-            key: Some((merge_request.project_id, merge_request.iid)),
+            key: merge_request.iid.map(|iid| (merge_request.project_id, iid)),
             merge_request: Ok(merge_request),
             pushed: false,
             changes: Vec::new(),
@@ -258,7 +262,7 @@ impl Hook {
                     project_id: ProjectId(id),
                     project: project_path,
                     source_project_id: positive(&of.source_project_id).map(ProjectId),
-                    iid,
+                    iid: Some(iid),
                     draft: draft(&of, &title),
                     title,
                     head,
@@ -283,15 +287,15 @@ impl Hook {
 
 /// What a build would need and the event lacks, in words.
 #[derive(Default)]
-struct Missing(Vec<String>);
+pub(super) struct Missing(pub(super) Vec<String>);
 
 impl Missing {
-    fn say<T>(&mut self, what: String) -> Option<T> {
+    pub(super) fn say<T>(&mut self, what: String) -> Option<T> {
         self.0.push(one_line(&what));
         None
     }
 
-    fn number(&mut self, field: &str, value: &Scalar) {
+    pub(super) fn number(&mut self, field: &str, value: &Scalar) {
         let what = match value {
             Scalar::Int(_) | Scalar::Text(_) => "not a positive whole number",
             other => other.kind(),
@@ -299,7 +303,7 @@ impl Missing {
         self.0.push(format!("{field} is {what}"));
     }
 
-    fn branch(&mut self, field: &str, value: &Scalar) -> Option<String> {
+    pub(super) fn branch(&mut self, field: &str, value: &Scalar) -> Option<String> {
         match value.text().map(|name| (name, branch_problem(name))) {
             Some((name, None)) => Some(name.to_owned()),
             Some((name, Some(problem))) => self.say(format!("{field} is not a branch name: {name:?} {problem}")),
@@ -308,7 +312,7 @@ impl Missing {
     }
 }
 
-fn positive(value: &Scalar) -> Option<i64> {
+pub(super) fn positive(value: &Scalar) -> Option<i64> {
     value.int().filter(|number| *number > 0)
 }
 
@@ -369,15 +373,14 @@ fn author(user: &User, author_id: &Scalar, action: &Action) -> Person {
 
 /// The merge request's page. Only a web address is taken: it becomes a link in mails and pages.
 fn page(url: &Scalar, project: &Project, iid: i64) -> String {
-    let web = |value: &Scalar| {
-        value
-            .text()
-            .filter(|url| url.starts_with("https://") || url.starts_with("http://"))
-            .map(clean)
-    };
     web(url)
         .or_else(|| web(&project.web_url).map(|project| format!("{project}/-/merge_requests/{iid}")))
         .unwrap_or_default()
+}
+
+pub(super) fn web(value: &Scalar) -> Option<String> {
+    let web = |url: &&str| url.starts_with("https://") || url.starts_with("http://");
+    value.text().filter(web).map(clean)
 }
 
 #[cfg(test)]

@@ -198,7 +198,7 @@ fn what_gitlab_leaves_out_now_and_then_does_no_harm() {
     let mut other = self::hook();
     other["object_attributes"]["target"] = other["project"].take();
     assert_eq!(merge_request(parse(&other)).project.as_str(), "shop/basket");
-    assert_eq!(merge_request(with("/object_attributes/iid", json!("3"))).iid, 3);
+    assert_eq!(merge_request(with("/object_attributes/iid", json!("3"))).iid, Some(3));
 }
 
 #[test]

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! delivery ─ event::read ─▶ Event ─ decide::decide ─▶ Decision ─ apply ─▶ build, jobs, ended builds
+//!                             └── a push ─ trunk ─▶ the image of a tip, or a build of it
 //! GitLab's list of open merge requests ─ reconcile::heal ──▲  (hooks that were lost)
 //! ```
 //!
@@ -13,17 +14,21 @@ pub mod decide;
 mod error;
 pub mod event;
 mod lenient;
+mod push;
 mod reconcile;
 mod text;
+mod trunk;
 mod words;
 
 use std::future::Future;
 
 use chrono::{DateTime, Utc};
-use sqlx::{PgConnection, PgPool};
+use sqlx::{PgConnection, PgPool, PgTransaction};
 
 pub use self::error::{IntakeError, Source};
-pub use self::reconcile::heal;
+pub use self::push::Push;
+pub use self::reconcile::{heal, heal_trunk};
+pub use self::trunk::{Look, Pushed, settle};
 
 use self::decide::{Decision, Situation, Tip, decide};
 use self::event::Event;
@@ -31,6 +36,7 @@ use self::text::one_line;
 use crate::model::{BuildId, DeliveryId, ProjectId, ProjectPath, Sha, Trigger};
 use crate::store::jobs::{self, Claim};
 use crate::store::notices::Subject;
+use crate::store::trunk::Waiting;
 use crate::store::{builds, deliveries, projects};
 
 /// The name of the pipeline that builds a project, or what to do so that there is one.
@@ -51,19 +57,23 @@ pub struct Outcome {
 }
 
 /// Interprets the delivery of a claimed job of the lane `intake`, and ends the job. `tip_of` asks GitLab for the newest
-/// commit of a branch (`None`: there is no such branch); it is called outside any transaction, and rarely.
+/// commit of a branch (`None`: there is no such branch), `look` asks Git about a push to the trunk and which of these builds
+/// will build what was pushed; both are called outside any transaction, the first one rarely.
 ///
 /// # Errors
 /// Only the world's: nothing was changed, the job is to be tried again.
-pub async fn interpret<F, Fut>(
+pub async fn interpret<F, Fut, G, Gut>(
     pool: &PgPool,
     claim: &Claim,
     pipeline_for: &PipelineFor<'_>,
     tip_of: F,
+    look: G,
 ) -> Result<Outcome, IntakeError>
 where
     F: Fn(ProjectId, String) -> Fut,
     Fut: Future<Output = Result<Option<Sha>, Source>>,
+    G: Fn(Push, Vec<Waiting>) -> Gut,
+    Gut: Future<Output = Result<Option<Look>, Source>>,
 {
     let id: uuid::Uuid = claim
         .subject
@@ -83,6 +93,26 @@ where
         };
     };
     let event = event::read(&delivery.body);
+    if let Event::Push(Ok(push)) = &event {
+        let asked = trunk::ask(pool, push, pipeline_for, look).await?;
+        let mut tx = pool.begin().await?;
+        let origin = trunk::Origin {
+            trigger: Trigger::Webhook,
+            at: delivery.received_at,
+            delivery: Some(id),
+            first_sight: false,
+        };
+        let outcome = match asked {
+            Ok(asked) => trunk::carry_out(&mut tx, push, &asked, origin).await?,
+            Err(reason) => Outcome {
+                made: None,
+                standing: None,
+                reason,
+                stopped: Vec::new(),
+            },
+        };
+        return end(tx, claim, id, outcome).await;
+    }
     let mut asked: Option<Option<Sha>> = None;
     loop {
         let mut tx = pool.begin().await?;
@@ -122,20 +152,30 @@ where
                 }
             }
         };
-        let outcome = Outcome {
-            reason: one_line(&settled.reason),
-            ..settled
-        };
-        let decision = if outcome.made.is_some() { "build" } else { "ignored" };
-        let build = outcome.made.or(outcome.standing);
-        deliveries::decide(&mut *tx, id, decision, &outcome.reason, build).await?;
-        if !jobs::finish(&mut *tx, claim).await? {
-            tx.rollback().await?;
-            return Err(IntakeError::Lost);
-        }
-        tx.commit().await?;
-        return Ok(outcome);
+        return end(tx, claim, id, settled).await;
     }
+}
+
+/// Writes the decision down and ends the job.
+async fn end(
+    mut tx: PgTransaction<'_>,
+    claim: &Claim,
+    delivery: DeliveryId,
+    settled: Outcome,
+) -> Result<Outcome, IntakeError> {
+    let outcome = Outcome {
+        reason: one_line(&settled.reason),
+        ..settled
+    };
+    let decision = if outcome.made.is_some() { "build" } else { "ignored" };
+    let build = outcome.made.or(outcome.standing);
+    deliveries::decide(&mut *tx, delivery, decision, &outcome.reason, build).await?;
+    if !jobs::finish(&mut *tx, claim).await? {
+        tx.rollback().await?;
+        return Err(IntakeError::Lost);
+    }
+    tx.commit().await?;
+    Ok(outcome)
 }
 
 /// From when an event is, and what was asked for its sake.

@@ -7,12 +7,16 @@ use crate::store::builds::Known;
 /// An event that is about something else than a merge request.
 pub(super) fn other_event(kind: &str) -> String {
     match kind {
-        "push" => "push event: a branch is built through its merge request".to_owned(),
         "tag_push" => "tag push event: tags are not built".to_owned(),
         "note" => "note event: comments start no build".to_owned(),
         "build" | "job" | "pipeline" => format!("{kind} event: GitLab's own pipelines start no build"),
         kind => format!("{kind} event: only merge requests are built"),
     }
+}
+
+/// A push to a branch that nothing is merged into.
+pub(super) fn not_the_trunk(branch: &str) -> String {
+    format!("push to {branch}: a branch is built through its merge request")
 }
 
 /// What has happened, as far as the event tells: "title edited, labels changed".

@@ -11,6 +11,8 @@ pub struct Actor {
     pub name: String,
     /// Person or token.
     pub kind: ActorKind,
+    /// Mail address, where the provider tells it: commits name their authors by it.
+    pub email: Option<String>,
     /// The IP address that he came from; behind a proxy that is trusted, what the proxy says.
     pub address: String,
     /// The roles that he has where he acts: for the project, or for the whole service.

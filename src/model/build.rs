@@ -1,4 +1,4 @@
-//! A build: one try to make an image from one merge request at one commit.
+//! A build: one try to make an image from one merge request, or one push to the trunk, at one commit.
 
 use std::fmt;
 use std::str::FromStr;
@@ -89,7 +89,7 @@ impl FromStr for BuildState {
 pub enum Trigger {
     /// A webhook delivery.
     Webhook,
-    /// The comparison with GitLab's list of open merge requests: a hook was lost.
+    /// The comparison with GitLab's open merge requests and target branches: a hook was lost.
     Poll,
     /// A person asked for it again.
     Person,
@@ -135,9 +135,9 @@ pub struct Build {
     pub state: BuildState,
     /// How often a worker has begun it.
     pub attempt: i32,
-    /// The target branch's tip that was merged with; known after checkout.
+    /// The target branch's tip that was merged with, of a push the pushed commit; known after checkout.
     pub target_tip: Option<Sha>,
-    /// Tree of the merge result, what is built; known after checkout.
+    /// Tree of the merge result or the pushed commit, what is built; known after checkout.
     pub merge_tree: Option<Sha>,
     /// Why it failed.
     pub finding: Option<Finding>,

@@ -1,4 +1,4 @@
-//! A merge request as GitLab told of it, by hook or by API.
+//! What is built: a merge request, or a commit that was pushed to a target branch, as GitLab told of it, by hook or by API.
 
 use serde::{Deserialize, Serialize};
 
@@ -15,7 +15,7 @@ pub struct Person {
     pub email: Option<String>,
 }
 
-/// What decides about a build: one merge request at one moment.
+/// What decides about a build: one merge request at one moment, or one push to a target branch.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MergeRequest {
     /// Number of the target project.
@@ -24,9 +24,10 @@ pub struct MergeRequest {
     pub project: ProjectPath,
     /// Number of the project that the commits come from; differs from `project_id` for a fork, `None` when the fork is gone.
     pub source_project_id: Option<ProjectId>,
-    /// Number of the merge request inside its project: the one that people say.
-    pub iid: i64,
-    /// Title, one line.
+    /// Number of the merge request inside its project: the one that people say. `None`: a push to a target branch, the
+    /// trunk. Then `head` is its tip, both branches are that branch, and the author is who pushed.
+    pub iid: Option<i64>,
+    /// Title, one line; of a push that of its newest commit.
     pub title: String,
     /// Is it marked as draft?
     pub draft: bool,
@@ -38,7 +39,7 @@ pub struct MergeRequest {
     pub target_branch: String,
     /// Who opened it, as far as the event tells.
     pub author: Person,
-    /// Address of its page.
+    /// Address of its page; of a push the page of its newest commit.
     pub url: String,
 }
 
@@ -47,6 +48,25 @@ impl MergeRequest {
     pub fn from_fork(&self) -> bool {
         self.source_project_id != Some(self.project_id)
     }
+
+    /// Is it a push to a target branch?
+    pub fn is_trunk(&self) -> bool {
+        self.iid.is_none()
+    }
+}
+
+/// What people call it inside its project: `!7`, or the branch that was pushed to.
+pub fn mark(iid: Option<i64>, branch: &str) -> String {
+    match iid {
+        Some(iid) => format!("!{iid}"),
+        None => branch.to_owned(),
+    }
+}
+
+/// What people call it: `shop/basket!7`, or `shop/basket main`.
+pub fn full_mark(project: &ProjectPath, iid: Option<i64>, branch: &str) -> String {
+    let between = if iid.is_some() { "" } else { " " };
+    format!("{project}{between}{}", mark(iid, branch))
 }
 
 /// One commit between target and head.

@@ -36,7 +36,7 @@ pub use finding::Finding;
 pub use ids::{BuildId, DeliveryId, Digest, Fence, Invalid, ProjectId, ProjectPath, Sha};
 pub use image::{BuiltImage, Dockerfile, PushedImage};
 pub use layer::{Layer, is_snapshot};
-pub use merge_request::{Commit, MergeRequest, Person};
+pub use merge_request::{Commit, MergeRequest, Person, full_mark, mark};
 pub use permission::{Permission, Scope};
 pub use pins::Pins;
 pub use promotion::{Category, Gate, GateKind, PromotionId, PromotionKind, PromotionState};

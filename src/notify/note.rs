@@ -11,6 +11,7 @@ use crate::model::{BuildState, Digest, Finding, ProjectId};
 use crate::store::builds::{self, BuildRecord};
 use crate::store::images::{self, ImageRecord};
 use crate::store::notices;
+use crate::store::trunk::{self, Trunk};
 
 /// Earlier builds that are listed below the newest one.
 const EARLIER: usize = 5;
@@ -33,7 +34,8 @@ impl Notifier {
             return Ok(());
         };
         let image = images::of_build(&mut *tx, newest.build.id).await?;
-        let body = body(newest, earlier, image.as_ref(), &self.links);
+        let trunk = trunk::of_build(&mut *tx, newest.build.id).await?;
+        let body = body(newest, earlier, image.as_ref(), &trunk, &self.links);
         let sum = Digest::of(body.as_bytes());
         let (note, told) = notices::told_note(&mut *tx, project, iid).await?.unwrap_or_default();
         if told.as_deref() == Some(sum.as_str()) {
@@ -54,7 +56,13 @@ impl Notifier {
 }
 
 /// No line of it begins with a stranger's word: that is where Markdown and quick actions look.
-fn body(newest: &BuildRecord, earlier: &[BuildRecord], image: Option<&ImageRecord>, links: &Links) -> String {
+fn body(
+    newest: &BuildRecord,
+    earlier: &[BuildRecord],
+    image: Option<&ImageRecord>,
+    trunk: &[Trunk],
+    links: &Links,
+) -> String {
     let build = &newest.build;
     let mut parts = vec![format!(
         "{} **{}** · [build {}]({}) of {}",
@@ -69,7 +77,7 @@ fn body(newest: &BuildRecord, earlier: &[BuildRecord], image: Option<&ImageRecor
         (_, BuildState::Queued | BuildState::Running | BuildState::Passed) => {}
         _ => parts.push(format!("**{}**", plain(&words::in_short(newest)))),
     }
-    let facts = facts(newest, image);
+    let facts = facts(newest, image, trunk);
     if !facts.is_empty() {
         parts.push(facts.join("\n"));
     }
@@ -93,7 +101,7 @@ fn finding(finding: &Finding) -> Vec<String> {
     parts
 }
 
-fn facts(record: &BuildRecord, image: Option<&ImageRecord>) -> Vec<String> {
+fn facts(record: &BuildRecord, image: Option<&ImageRecord>, trunk: &[Trunk]) -> Vec<String> {
     let mut facts = Vec::new();
     if let Some(image) = image {
         facts.push(format!("- Image: `{}`", image.pushed.reference));
@@ -101,6 +109,9 @@ fn facts(record: &BuildRecord, image: Option<&ImageRecord>) -> Vec<String> {
         if let Some(exception) = &image.dockerfile.exception {
             facts.push(format!("- Exception: {}", plain(&exception.to_string())));
         }
+    }
+    for tip in trunk {
+        facts.push(format!("- Image of the trunk: {} at {}", plain(&tip.branch), tip.tip));
     }
     if let Some(report) = &record.tests {
         facts.push(format!("- Tests: {}", words::tests(report)));
@@ -161,7 +172,7 @@ mod tests {
             sample::record(BuildState::Passed),
             sample::record(BuildState::Superseded),
         ];
-        let text = body(&newest, &earlier, None, &links);
+        let text = body(&newest, &earlier, None, &[], &links);
         assert!(
             text.starts_with(":x: **FAILED** · [build 12](https://ci.example.com/builds/12) of da15"),
             "{text}"
@@ -169,7 +180,13 @@ mod tests {
         assert!(text.contains("\nWhat to do: Run the tests"), "{text}");
         assert!(text.contains("| :white\\_check\\_mark: passed |") || text.contains("| :white_check_mark: passed |"));
         let image = sample::image();
-        let text = body(&earlier[0], &[], Some(&image), &links);
+        let merged = Trunk {
+            branch: "main".to_owned(),
+            tip: earlier[0].build.merge_request.head.clone(),
+            at: earlier[0].build.created_at,
+        };
+        let text = body(&earlier[0], &[], Some(&image), &[merged], &links);
+        assert!(text.contains("- Image of the trunk: main at da15"), "{text}");
         assert!(text.contains(&format!("- Digest: `{}`", image.pushed.digest)), "{text}");
         assert!(text.contains("- Tests: 14 tests"), "{text}");
         assert!(
@@ -189,7 +206,8 @@ mod tests {
         record.build.merge_request.target_branch = "/lock".into();
         let mut errored = sample::record(BuildState::Errored);
         errored.build.error = Some(hostile.into());
-        let text = body(&record, &[errored.clone()], None, &links) + "\n" + &body(&errored, &[], None, &links);
+        let text =
+            body(&record, &[errored.clone()], None, &[], &links) + "\n" + &body(&errored, &[], None, &[], &links);
         for line in text.lines() {
             assert!(!line.trim_start().starts_with('/'), "{line:?} in {text}");
         }

@@ -19,7 +19,7 @@ use crate::store::notices::{self, Subject};
 /// # Errors
 /// The database is away.
 pub async fn announce(db: &mut PgConnection, mr: &MergeRequest, build: BuildId) -> Result<()> {
-    for subject in [Subject::Status(build), Subject::Note(mr.project_id, mr.iid)] {
+    for subject in Subject::at_gitlab(build, mr) {
         enqueue(&mut *db, subject, mr).await?;
     }
     Ok(())
@@ -159,14 +159,21 @@ impl Links {
 
     /// `Message-ID`: the same at each try, another one for each recipient.
     fn message_id(&self, build: BuildId, recipient: &str) -> String {
-        let hash = Sha256::digest(recipient.to_lowercase().as_bytes());
-        let short: String = hash.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+        let short = short_hash(&recipient.to_lowercase());
         format!("<build.{build}.{short}@{}>", self.host)
     }
 
-    /// The root that all mails of a merge request refer to. No mail has this id itself.
+    /// The root that all mails of a merge request, or of a trunk, refer to. No mail has this id itself.
     pub(super) fn thread(&self, mr: &MergeRequest) -> String {
-        format!("<mr.{}.{}@{}>", mr.project_id, mr.iid, self.host)
+        match mr.iid {
+            Some(iid) => format!("<mr.{}.{iid}@{}>", mr.project_id, self.host),
+            None => format!(
+                "<trunk.{}.{}@{}>",
+                mr.project_id,
+                short_hash(&mr.target_branch),
+                self.host
+            ),
+        }
     }
 
     /// `List-Id` (RFC 2919) of a project: mail programs sort by it. Only letters, digits, `-` and `.` in it.
@@ -196,6 +203,12 @@ impl Links {
             self.host.trim_matches(['[', ']']).replace(':', "-")
         )
     }
+}
+
+/// What stands in a Message-ID for a text that may hold anything.
+fn short_hash(text: &str) -> String {
+    let hash = Sha256::digest(text.as_bytes());
+    hash.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]
@@ -263,7 +276,13 @@ mod tests {
         let mut mr = merge_request();
         mr.project = "Web Shop/_cart".parse().unwrap_or(mr.project);
         mr.project_id = crate::model::ProjectId(3);
-        assert_eq!(links.thread(&mr), format!("<mr.3.{}@ci.example.com>", mr.iid));
+        assert_eq!(links.thread(&mr), "<mr.3.7@ci.example.com>");
+        mr.iid = None;
+        let trunk = links.thread(&mr);
+        assert!(
+            trunk.starts_with("<trunk.3.") && trunk.ends_with("@ci.example.com>"),
+            "{trunk}"
+        );
         assert!(
             links.list(&mr).ends_with(".seaworthy.ci.example.com>"),
             "{}",

@@ -20,8 +20,10 @@ impl Notifier {
             return Ok(());
         };
         let mr = &record.build.merge_request;
-        let note = Subject::Note(mr.project_id, mr.iid).to_string();
-        jobs::enqueue(&mut *tx, Lane::Notify, &note, mr.project.as_str(), Duration::ZERO).await?;
+        if let Some(note) = Subject::note(mr) {
+            let note = note.to_string();
+            jobs::enqueue(&mut *tx, Lane::Notify, &note, mr.project.as_str(), Duration::ZERO).await?;
+        }
         Ok(tx.commit().await?)
     }
 }

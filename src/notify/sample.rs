@@ -40,7 +40,25 @@ pub(super) fn views() -> Vec<View> {
         };
         views.push(View::new(known, &links));
     }
+    views.extend(states.map(|state| trunk_view(state, &links)));
     views
+}
+
+/// The same of a push to the trunk.
+pub(super) fn trunk_view(state: BuildState, links: &Links) -> View {
+    let mut record = record(state);
+    let mr = &mut record.build.merge_request;
+    mr.iid = None;
+    mr.source_branch.clone_from(&mr.target_branch);
+    mr.url = format!("https://gitlab.example.com/shop/basket/-/commit/{HEAD}");
+    let known = Known {
+        record: &record,
+        stages: &stages(state),
+        image: None,
+        commits: &[commit("ada@example.com")],
+        log: Vec::new(),
+    };
+    View::new(known, links)
 }
 
 pub(super) fn view(state: BuildState, links: &Links) -> View {
@@ -69,7 +87,7 @@ pub(super) fn merge_request() -> MergeRequest {
         project_id: ProjectId(42),
         project: "shop/basket".parse().expect("a project path"),
         source_project_id: Some(ProjectId(42)),
-        iid: 7,
+        iid: Some(7),
         title: "Add a discount for regular customers".into(),
         draft: false,
         head: HEAD.parse().expect("a commit id"),

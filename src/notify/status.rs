@@ -23,7 +23,7 @@ impl Notifier {
             return Ok(());
         }
         let mr = &record.build.merge_request;
-        let builds = builds::of_merge_request(&mut *tx, mr.project_id, mr.iid).await?;
+        let builds = builds::alike(&mut *tx, mr).await?;
         let refused = if builds.iter().any(|other| other.id > id && other.head == mr.head) {
             None
         } else {

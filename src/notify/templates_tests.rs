@@ -76,6 +76,33 @@ fn each_result_says_what_counts_in_both_forms() {
 }
 
 #[test]
+fn a_push_to_the_trunk_has_no_merge_request() {
+    let links = Links::new("https://ci.example.com");
+    let view = sample::trunk_view(BuildState::Passed, &links);
+    let mail = shipped().render(&view).expect("rendered");
+    assert_eq!(
+        mail.subject,
+        "PASSED basket main: Add a discount for regular customers (build 12)"
+    );
+    for part in ["main at da156088", "pushed by Ada Example", "/-/commit/da156088"] {
+        assert!(mail.text.contains(part), "{part:?} is missing in {}", mail.text);
+    }
+    for part in [
+        "main</strong> at da156088, pushed by Ada Example",
+        ">Commit da156088</a>",
+    ] {
+        assert!(mail.html.contains(part), "{part:?} is missing in {}", mail.html);
+    }
+    for absent in ["!7", "erge request", "null"] {
+        assert!(
+            !mail.text.contains(absent) && !mail.html.contains(absent),
+            "{absent:?} is in {}",
+            mail.text
+        );
+    }
+}
+
+#[test]
 fn the_text_is_readable_at_78_columns() {
     let templates = shipped();
     for view in sample::views() {

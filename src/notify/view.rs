@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::check_view::CheckView;
 use super::outbox::Links;
 use super::words::{self, clean, cut, one_line};
-use crate::model::{BuildState, Commit, Finding, StageState, TestFailure, TestReport, WarCheck};
+use crate::model::{BuildState, Commit, Finding, StageState, TestFailure, TestReport, WarCheck, mark};
 use crate::store::builds::BuildRecord;
 use crate::store::images::ImageRecord;
 use crate::store::stages::StageRecord;
@@ -35,13 +35,16 @@ pub(super) struct View {
     pub(super) summary: String,
     pub(super) application: String,
     pub(super) project: String,
-    pub(super) iid: i64,
+    /// Number of the merge request; none of a push to the trunk.
+    pub(super) iid: Option<i64>,
+    /// `!7`, or of a push to the trunk the branch.
+    pub(super) mark: String,
     pub(super) title: String,
     pub(super) author: String,
     pub(super) build: i64,
     /// Page of the build.
     pub(super) url: String,
-    /// Page of the merge request; empty if it is no web address.
+    /// Page of the merge request, of a push that of its commit; empty if it is no web address.
     pub(super) merge_request_url: String,
     pub(super) source_branch: String,
     pub(super) target_branch: String,
@@ -189,6 +192,7 @@ impl View {
                 .map_or_else(|| mr.project.name().to_owned(), |image| image.application.clone()),
             project: mr.project.to_string(),
             iid: mr.iid,
+            mark: one_line(&mark(mr.iid, &mr.target_branch), 200),
             title: one_line(&mr.title, 200),
             author: one_line(&mr.author.name, 100),
             build: build.id.0,

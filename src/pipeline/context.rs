@@ -151,10 +151,14 @@ impl Run {
         repository_name(self.build.merge_request.project.name())
     }
 
-    /// The image's tag: says merge request, commit and build, and is never used twice.
+    /// The image's tag: says merge request or branch, commit and build, and is never used twice.
     pub fn tag(&self) -> String {
         let mr = &self.build.merge_request;
-        format!("mr-{}-{}-{}", mr.iid, mr.head.short(), self.build.id)
+        let of = match mr.iid {
+            Some(iid) => format!("mr-{iid}"),
+            None => tag_part(&mr.target_branch),
+        };
+        format!("{of}-{}-{}", mr.head.short(), self.build.id)
     }
 
     /// The image's whole name.
@@ -189,9 +193,37 @@ fn repository_name(name: &str) -> String {
     }
 }
 
+/// A branch's name as the beginning of a tag, which may have 128 characters: the rest takes at most 29.
+fn tag_part(branch: &str) -> String {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+    let part: String = branch
+        .chars()
+        .map(|c| if allowed(c) { c } else { '-' })
+        .take(90)
+        .collect();
+    match part.trim_start_matches(['.', '-']) {
+        "" => "branch".to_owned(),
+        part => part.to_owned(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::repository_name;
+    use super::{repository_name, tag_part};
+
+    #[test]
+    fn a_branch_becomes_the_beginning_of_a_tag() {
+        for (branch, part) in [
+            ("main", "main"),
+            ("release/2.x", "release-2.x"),
+            ("dépôt", "d-p-t"),
+            ("-.a", "a"),
+            ("日本", "branch"),
+        ] {
+            assert_eq!(tag_part(branch), part);
+        }
+        assert_eq!(tag_part(&"a".repeat(500)).len(), 90);
+    }
 
     #[test]
     fn a_project_name_becomes_the_name_of_a_repository() {

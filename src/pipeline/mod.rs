@@ -41,11 +41,13 @@ pub async fn run(run: &Run) -> Result<Product, StageError> {
     let dockerfile = run
         .stage(Stage::Dockerfile, render_dockerfile(run, &source, &packed, &checked))
         .await?;
-    let built = run.stage(Stage::Image, build_image(run, &checked, &dockerfile)).await?;
+    let mut built = run
+        .stage(Stage::Image, build_image(run, &packed, &checked, &dockerfile))
+        .await?;
     run.stage(Stage::Boot, boot_check(run, &built, &packed, &checked))
         .await?;
     let pushed = run
-        .stage(Stage::Push, push_image(run, &built, &dockerfile, &packed.sbom))
+        .stage(Stage::Push, push_image(run, &mut built, &dockerfile, &packed.sbom))
         .await?;
-    Ok(Product::new(run, packed, dockerfile, built, pushed))
+    Ok(Product::new(run, packed, dockerfile, built.image, pushed))
 }

@@ -9,14 +9,15 @@ use super::Workers;
 use super::lease::{Holding, Why, hold};
 use crate::advisories;
 use crate::build_log;
-use crate::model::{BuildId, BuildState, Digest, StageState};
+use crate::intake;
+use crate::model::{Build, BuildId, BuildState, Digest, StageState};
 use crate::notify::outbox;
 use crate::pipeline::{self, Ending, Run, WorldError};
 use crate::sbom::{self, Sbom};
 use crate::store::builds::BuildRecord;
 use crate::store::images::NewImage;
 use crate::store::jobs::{self, Claim};
-use crate::store::{self, builds, components, images, stages};
+use crate::store::{self, builds, components, images, stages, trunk};
 use crate::wake::Event;
 
 /// How long the end of a build is held in hand while the database is away. The work is done: it would be a pity.
@@ -106,7 +107,7 @@ impl Workers {
         if why == Some(Why::Lost) {
             return Ok(());
         }
-        let recorded = self.record_patiently(id, claim, verdict, why.as_ref()).await;
+        let recorded = self.record_patiently(&build, claim, verdict, why.as_ref()).await;
         parts.hub.tell(Event::Build(id));
         parts.hub.tell(Event::Job(jobs::Lane::Notify));
         if !stopped {
@@ -116,7 +117,7 @@ impl Workers {
     }
 
     /// Removes what this attempt made on the engine and on the disk.
-    async fn tidy(&self, build: &crate::model::Build) {
+    async fn tidy(&self, build: &Build) {
         self.remove_what_is_left(build.id, |attempt| attempt == build.attempt)
             .await;
         if let Err(error) = self.parts.workspaces.remove(build.id, build.attempt).await {
@@ -127,7 +128,7 @@ impl Workers {
     /// The road itself with what must be done before it.
     async fn run_road(
         &self,
-        build: &crate::model::Build,
+        build: &Build,
         claim: &Claim,
         log: &build_log::Writer,
         cancel: &CancellationToken,
@@ -206,16 +207,16 @@ impl Workers {
     /// Writes the end down, waiting for the database if need be.
     async fn record_patiently(
         &self,
-        id: BuildId,
+        build: &Build,
         claim: &Claim,
         verdict: Verdict,
         why: Option<&Why>,
     ) -> store::Result<()> {
         let begin = tokio::time::Instant::now();
         loop {
-            match self.record(id, claim, &verdict, why).await {
+            match self.record(build, claim, &verdict, why).await {
                 Err(error) if begin.elapsed() < PATIENCE && !self.stop.is_cancelled() => {
-                    tracing::warn!(build = %id, %error, "the end of the build waits for the database");
+                    tracing::warn!(build = %build.id, %error, "the end of the build waits for the database");
                     tokio::time::sleep(Duration::from_millis(500)).await;
                     // Nobody else may take it as long as we can help it.
                     let _ = jobs::heartbeat(&self.parts.pool, claim, self.parts.config.worker.lease).await;
@@ -226,8 +227,13 @@ impl Workers {
     }
 
     /// The result, its image, its mails and the end of the job: together or not at all. A lost claim changes nothing.
-    async fn record(&self, id: BuildId, claim: &Claim, verdict: &Verdict, why: Option<&Why>) -> store::Result<()> {
+    async fn record(&self, build: &Build, claim: &Claim, verdict: &Verdict, why: Option<&Why>) -> store::Result<()> {
+        let (id, mr) = (build.id, &build.merge_request);
         let mut tx = self.parts.pool.begin().await?;
+        let mut look_again = false;
+        if let Verdict::End(..) = verdict {
+            trunk::lock(&mut *tx, mr.project_id, &mr.target_branch).await?;
+        }
         let held = match verdict {
             Verdict::HandBack => {
                 builds::wait_again(&mut *tx, id, None).await?;
@@ -273,7 +279,14 @@ impl Workers {
         if let Some(record) = builds::get(&mut *tx, id).await? {
             self.announce(&mut tx, &record).await?;
         }
-        tx.commit().await
+        if let Verdict::End(state, _) = verdict {
+            look_again = intake::settle(&mut tx, id, *state == BuildState::Passed).await?;
+        }
+        tx.commit().await?;
+        if look_again {
+            self.parts.hub.tell(Event::Job(jobs::Lane::Intake));
+        }
+        Ok(())
     }
 
     /// Mails and news for GitLab, as part of the transaction.

@@ -1,9 +1,10 @@
-//! Lost hooks heal: the open merge requests of the known projects are compared with our builds from time to time.
+//! Lost hooks heal: the open merge requests and the target branches of the known projects are compared with our builds from
+//! time to time.
 
 use std::time::Duration;
 
 use super::Workers;
-use crate::intake;
+use crate::intake::{self, IntakeError, Outcome};
 use crate::model::ProjectPath;
 use crate::store::projects;
 
@@ -40,18 +41,31 @@ impl Workers {
                     .map_err(intake::Source::from)
             };
             let pipeline_for = |project: &ProjectPath| self.pipeline_for(project);
-            match intake::heal(&self.parts.pool, &pipeline_for, list, id).await {
-                Ok(outcomes) => {
-                    for outcome in outcomes {
-                        if let Some(build) = outcome.made {
-                            tracing::info!(project = %path, %build, "built because of a hook that was lost");
-                        }
-                        self.tell_of(outcome.made, &outcome.stopped);
-                    }
+            let tip = |project, branch: String| async move {
+                self.parts
+                    .gitlab
+                    .branch_tip(project, &branch)
+                    .await
+                    .map_err(intake::Source::from)
+            };
+            let look = |push, waiting| self.look_at(push, waiting);
+            let pool = &self.parts.pool;
+            self.tell_of_healed(&path, every, intake::heal(pool, &pipeline_for, list, id).await);
+            let trunk = intake::heal_trunk(pool, &pipeline_for, tip, look, (id, &path)).await;
+            self.tell_of_healed(&path, every, trunk);
+        }
+    }
+
+    fn tell_of_healed(&self, path: &ProjectPath, every: Duration, healed: Result<Vec<Outcome>, IntakeError>) {
+        match healed {
+            Ok(outcomes) => {
+                for outcome in outcomes {
+                    tracing::info!(project = %path, build = ?outcome.made.map(|b| b.0), reason = outcome.reason, "a hook was lost");
+                    self.tell_of(outcome.made, &outcome.stopped);
                 }
-                Err(error) => {
-                    tracing::warn!(project = %path, %error, "open merge requests cannot be compared; tried again in {every:?}");
-                }
+            }
+            Err(error) => {
+                tracing::warn!(project = %path, %error, "cannot be compared with GitLab; tried again in {every:?}");
             }
         }
     }

@@ -22,7 +22,8 @@ impl Workers {
                 .await
                 .map_err(intake::Source::from)
         };
-        match intake::interpret(&parts.pool, claim, &pipeline_for, tip).await {
+        let look = |push, waiting| self.look_at(push, waiting);
+        match intake::interpret(&parts.pool, claim, &pipeline_for, tip, look).await {
             Ok(outcome) => {
                 tracing::info!(delivery = claim.subject, build = ?outcome.made.map(|b| b.0), reason = outcome.reason, "interpreted");
                 self.tell_of(outcome.made, &outcome.stopped);

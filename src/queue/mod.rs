@@ -11,6 +11,7 @@ mod lease;
 mod notify;
 mod promote;
 mod sweep;
+mod trunk;
 
 use std::sync::Arc;
 use std::time::Duration;

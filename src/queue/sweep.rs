@@ -1,4 +1,4 @@
-//! What dead workers left is removed: at start and from time to time.
+//! What dead workers left is removed, and of what is kept for later builds the oldest: at start and from time to time.
 
 use std::collections::HashSet;
 
@@ -9,9 +9,23 @@ impl Workers {
     pub(super) async fn sweep(&self) {
         while !self.stop.is_cancelled() {
             self.sweep_once().await;
+            self.sweep_foundations().await;
             tokio::select! {
                 () = self.stop.cancelled() => return,
                 () = tokio::time::sleep(self.parts.config.worker.sweep_interval) => {}
+            }
+        }
+    }
+
+    /// Foundations have no owner: the last used ones are kept. A build from which one is taken goes on without it
+    /// (`pipeline/stages/build_image.rs`).
+    async fn sweep_foundations(&self) {
+        let found = known(self.parts.engine.foundations(&self.installation).await, "the engine");
+        for foundation in found.iter().skip(self.parts.config.engine.foundations) {
+            let names = foundation.names.join(", ");
+            match self.parts.engine.remove_foundation(foundation).await {
+                Ok(()) => tracing::info!(names, "swept away: it was not used for the longest time"),
+                Err(error) => tracing::warn!(names, %error, "not swept away; tried again later"),
             }
         }
     }

@@ -13,7 +13,7 @@ use crate::model::{
     Build, BuildId, BuildState, Commit, Finding, MergeRequest, ProjectPath, Sha, TestReport, Trigger, WarCheck,
 };
 
-pub use known::{Known, known_author, lock_merge_request, of_later_delivery, of_merge_request};
+pub use known::{Known, alike, known_author, lock, lock_merge_request, of_later_delivery, of_merge_request, of_tip};
 pub use look::{Status, authors, commits_like, of_commit, project, status};
 
 /// A build before it is stored.
@@ -40,8 +40,7 @@ pub async fn create(db: impl PgExecutor<'_>, new: &NewBuild<'_>) -> Result<Optio
         "insert into build (project_id, project_path, iid, head, target_branch, draft, seen_tip, merge_request,
                             pipeline, trigger, requested_by, state)
          values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
-         on conflict (project_id, iid, head, target_branch, draft, seen_tip)
-             where trigger <> 'person' and state <> 'superseded' and state <> 'cancelled' do nothing
+         on conflict do nothing
          returning id",
         mr.project_id.0,
         mr.project.as_str(),

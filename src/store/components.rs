@@ -112,6 +112,19 @@ pub async fn attach(db: &mut PgConnection, build: BuildId, ids: &[i32]) -> Resul
     Ok(())
 }
 
+/// The libraries of an image.
+pub async fn of_image(db: impl PgExecutor<'_>, build: BuildId) -> Result<Vec<Component>> {
+    let rows = sqlx::query_as!(
+        Row,
+        "select c.id, c.group_id, c.artifact, c.version, c.package from image_component i
+         join component c on c.id = i.component_id where i.build_id = $1 order by c.group_id, c.artifact, c.version",
+        build.0,
+    )
+    .fetch_all(db)
+    .await?;
+    Ok(rows.into_iter().map(|row| row.known().component).collect())
+}
+
 /// Keeps the bill of materials of an image; `document` is what the registry has, `compressed` the same by zlib.
 pub async fn keep_document(
     db: impl PgExecutor<'_>,

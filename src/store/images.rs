@@ -173,3 +173,13 @@ pub async fn find(db: impl PgExecutor<'_>, digest_or_reference: &str) -> Result<
     .await?;
     Ok(ids.into_iter().map(BuildId).collect())
 }
+
+/// Every name that was pushed, with its digest.
+pub async fn names(db: impl PgExecutor<'_>) -> Result<Vec<(String, Digest)>> {
+    let rows = sqlx::query!("select reference, digest from image order by build_id")
+        .fetch_all(db)
+        .await?;
+    rows.into_iter()
+        .map(|row| Ok((row.reference, decode("image.digest", &row.digest)?)))
+        .collect()
+}

@@ -17,6 +17,7 @@ pub mod pins;
 pub mod placements;
 pub mod projects;
 pub mod promotions;
+pub mod quality;
 pub mod rejections;
 pub mod sessions;
 pub mod stages;

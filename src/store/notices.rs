@@ -10,7 +10,7 @@ use std::str::FromStr;
 use sqlx::PgExecutor;
 
 use super::{Result, decode};
-use crate::model::{BuildId, BuildState, Invalid, ProjectId, PromotionId};
+use crate::model::{BuildId, BuildState, Invalid, MergeRequest, ProjectId, PromotionId};
 
 /// Subject of a job of the lane `notify`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,6 +25,18 @@ pub enum Subject {
     Note(ProjectId, i64),
     /// What came of a promotion, or that it waits for approval.
     Promotion(PromotionId),
+}
+
+impl Subject {
+    /// The note on this merge request; a push to the trunk has none.
+    pub fn note(mr: &MergeRequest) -> Option<Self> {
+        mr.iid.map(|iid| Self::Note(mr.project_id, iid))
+    }
+
+    /// What GitLab shows of a build: its commit status, and the note on its merge request.
+    pub fn at_gitlab(build: BuildId, mr: &MergeRequest) -> impl Iterator<Item = Self> {
+        [Self::Status(build)].into_iter().chain(Self::note(mr))
+    }
 }
 
 impl fmt::Display for Subject {

@@ -145,6 +145,21 @@ pub async fn in_environment(db: impl PgExecutor<'_>, environment: &str) -> Resul
     rows.into_iter().map(Row::placement).collect()
 }
 
+/// What is and was in one environment, oldest first.
+pub async fn ever_in(db: impl PgExecutor<'_>, environment: &str) -> Result<Vec<Placement>> {
+    let rows = sqlx::query_as!(
+        Row,
+        "select p.environment, p.data_centre, p.application, p.digest, p.build_id, p.reference, p.promotion_id,
+                r.project_path, r.requested_by, p.since, p.until
+         from placement p join promotion r on r.id = p.promotion_id
+         where p.environment = $1 order by p.id",
+        environment,
+    )
+    .fetch_all(db)
+    .await?;
+    rows.into_iter().map(Row::placement).collect()
+}
+
 /// Where an application was and is, newest first.
 pub async fn history(db: impl PgExecutor<'_>, application: &str, limit: i64) -> Result<Vec<Placement>> {
     let rows = sqlx::query_as!(

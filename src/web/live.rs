@@ -59,13 +59,29 @@ pub(super) async fn log_stream(state: &AppState, build: BuildId, after: i64, htm
 
 /// An event `build` with its number each time a build has changed; `resync` when some may have been missed.
 pub(super) fn builds_stream(state: &AppState) -> Result<Events> {
+    changes(state, "build", |wake| match wake {
+        Wake::Build(id) => Some(id.0),
+        _ => None,
+    })
+}
+
+/// An event `promotion` with its number each time a promotion has changed; `resync` when some may have been missed.
+pub(super) fn promotions_stream(state: &AppState) -> Result<Events> {
+    changes(state, "promotion", |wake| match wake {
+        Wake::Promotion(id) => Some(id.0),
+        _ => None,
+    })
+}
+
+/// Events of this name with the numbers that `wanted` finds in wake-ups.
+fn changes(state: &AppState, name: &'static str, wanted: fn(Wake) -> Option<i64>) -> Result<Events> {
     let permit = permit(state)?;
     let (sender, receiver) = mpsc::channel(AHEAD);
     let state = state.clone();
     tokio::spawn(async move {
         let _permit = permit;
         tokio::select! {
-            () = tell_changes(&state, &sender) => {}
+            () = tell_changes(&state, name, wanted, &sender) => {}
             () = sender.closed() => {}
             () = state.stop.cancelled() => {}
         }
@@ -73,14 +89,18 @@ pub(super) fn builds_stream(state: &AppState) -> Result<Events> {
     Ok(sse(ReceiverStream::new(receiver)))
 }
 
-async fn tell_changes(state: &AppState, sender: &mpsc::Sender<std::result::Result<Event, Infallible>>) {
+async fn tell_changes(
+    state: &AppState,
+    name: &'static str,
+    wanted: fn(Wake) -> Option<i64>,
+    sender: &mpsc::Sender<std::result::Result<Event, Infallible>>,
+) {
     let mut wakes = state.hub.subscribe();
     let mut changed = std::collections::BTreeSet::new();
     loop {
         let mut note = |wake| match wake {
-            Ok(Wake::Build(id)) => changed.insert(Some(id)),
             Ok(Wake::Resync) | Err(_) => changed.insert(None),
-            Ok(_) => false,
+            Ok(wake) => wanted(wake).is_some_and(|id| changed.insert(Some(id))),
         };
         if note(wakes.recv().await) {
             let gathering = async {
@@ -90,9 +110,9 @@ async fn tell_changes(state: &AppState, sender: &mpsc::Sender<std::result::Resul
             };
             let _ = tokio::time::timeout(GATHER, gathering).await;
         }
-        for build in std::mem::take(&mut changed) {
-            let event = match build {
-                Some(id) => Event::default().event("build").data(id.to_string()),
+        for number in std::mem::take(&mut changed) {
+            let event = match number {
+                Some(id) => Event::default().event(name).data(id.to_string()),
                 None => Event::default().event("resync").data("-"),
             };
             if sender.send(Ok(event)).await.is_err() {

@@ -3,8 +3,11 @@
 //! `api` is JSON for programs, `pages` HTML for people; both show what `look` reads and order by `orders`.
 
 mod api;
+mod board;
+mod compare;
 mod encode;
 mod error;
+mod figures;
 mod health;
 mod holders;
 mod live;
@@ -14,6 +17,7 @@ mod orders;
 mod pages;
 mod params;
 mod people;
+mod promoting;
 mod routes;
 mod state;
 mod trace;

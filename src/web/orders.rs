@@ -45,7 +45,7 @@ pub(super) async fn rebuild(state: &AppState, id: BuildId, caller: &Caller, pins
         }
         _ => {}
     }
-    let living = builds::of_merge_request(&mut *tx, mr.project_id, mr.iid)
+    let living = builds::alike(&mut *tx, mr)
         .await?
         .into_iter()
         .find(|known| known.head == mr.head && !known.state.is_final());
@@ -173,11 +173,11 @@ pub(super) async fn replay(state: &AppState, id: DeliveryId, caller: &Caller) ->
     Ok(())
 }
 
-/// The build, with all decisions over its merge request held up until the end of the transaction.
+/// The build, with all decisions over its merge request or its trunk held up until the end of the transaction.
 async fn locked(tx: &mut PgTransaction<'_>, id: BuildId) -> Result<BuildRecord> {
     let seen = builds::get(&mut **tx, id).await?.ok_or_else(|| Error::no_build(id))?;
     let mr = &seen.build.merge_request;
-    builds::lock_merge_request(&mut **tx, mr.project_id, mr.iid).await?;
+    builds::lock(&mut **tx, mr).await?;
     // Read again: it may have changed while the lock was waited for.
     builds::get(&mut **tx, id).await?.ok_or_else(|| Error::no_build(id))
 }
@@ -194,7 +194,7 @@ async fn queue(tx: &mut PgTransaction<'_>, id: BuildId, mr: &MergeRequest) -> st
 }
 
 async fn tell(tx: &mut PgTransaction<'_>, id: BuildId, mr: &MergeRequest) -> std::result::Result<(), StoreError> {
-    for subject in [Subject::Status(id), Subject::Note(mr.project_id, mr.iid)] {
+    for subject in Subject::at_gitlab(id, mr) {
         jobs::enqueue(&mut **tx, Lane::Notify, &subject.to_string(), "", Duration::ZERO).await?;
     }
     Ok(())

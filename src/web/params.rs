@@ -2,7 +2,9 @@
 //!
 //! A form sends the fields that were left empty too; an empty value is none.
 
-use axum::extract::{FromRequestParts, Query};
+use axum::Json;
+use axum::extract::rejection::JsonRejection;
+use axum::extract::{FromRequest, FromRequestParts, Query, Request};
 use axum::http::request::Parts;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -10,8 +12,8 @@ use serde::de::DeserializeOwned;
 use super::encode::with_query;
 use super::error::{Error, Result};
 use crate::maven::range::{BadRange, Selector};
-use crate::model::{BuildId, DeliveryId, Pins};
-use crate::store::{builds, deliveries};
+use crate::model::{BuildId, DeliveryId, Pins, PromotionId};
+use crate::store::{builds, deliveries, promotions};
 
 /// Rows of a page, if the asker does not say.
 const PAGE: i64 = 50;
@@ -49,6 +51,115 @@ pub(super) fn delivery_id(text: &str) -> Result<DeliveryId> {
     text.parse()
         .map(DeliveryId)
         .map_err(|_| Error::NotFound(format!("there is no delivery {text:?}: the id has the form of a UUID")))
+}
+
+/// The number in `/promotions/{id}`.
+pub(super) fn promotion_id(text: &str) -> Result<PromotionId> {
+    let id = text.parse().ok().filter(|id: &i64| *id > 0);
+    id.map(PromotionId).ok_or_else(|| {
+        Error::NotFound(format!(
+            "there is no promotion {text:?}: promotions have numbers, for example 12"
+        ))
+    })
+}
+
+/// A body in JSON; one that cannot be read is told as our errors are.
+pub(super) struct JsonBody<T>(pub T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for JsonBody<T> {
+    type Rejection = Error;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self> {
+        let body = Json::from_request(request, state).await;
+        body.map(|Json(body)| Self(body))
+            .map_err(|error: JsonRejection| Error::Invalid(error.body_text()))
+    }
+}
+
+/// Query of a list of promotions.
+#[derive(Debug, Clone, Default, Deserialize)]
+pub(super) struct PromotionQuery {
+    pub application: Option<String>,
+    pub environment: Option<String>,
+    pub state: Option<String>,
+    pub digest: Option<String>,
+    pub before: Option<String>,
+    pub limit: Option<String>,
+}
+
+impl PromotionQuery {
+    pub fn filter(&self) -> Result<promotions::Filter> {
+        let own = |field: &Option<String>| given(field).map(str::to_owned);
+        Ok(promotions::Filter {
+            application: own(&self.application),
+            environment: own(&self.environment),
+            state: given(&self.state)
+                .map(str::parse)
+                .transpose()
+                .map_err(invalid("state"))?,
+            digest: given(&self.digest)
+                .map(str::parse)
+                .transpose()
+                .map_err(invalid("digest"))?,
+            before: number("before", &self.before, "a promotion's number")?.map(PromotionId),
+        })
+    }
+
+    pub fn limit(&self) -> Result<i64> {
+        limit(&self.limit)
+    }
+
+    pub fn link(&self, path: &str, before: Option<PromotionId>) -> String {
+        let own = |field: &Option<String>| given(field).map(str::to_owned);
+        with_query(
+            path,
+            [
+                ("application", own(&self.application)),
+                ("environment", own(&self.environment)),
+                ("state", own(&self.state)),
+                ("digest", own(&self.digest)),
+                ("limit", own(&self.limit)),
+                ("before", before.map(|id| id.to_string())),
+            ],
+        )
+    }
+}
+
+/// Query of the audit trail.
+#[derive(Debug, Clone, Default, Deserialize)]
+pub(super) struct AuditQuery {
+    pub after: Option<String>,
+}
+
+impl AuditQuery {
+    pub fn after(&self) -> Result<i64> {
+        Ok(number("after", &self.after, "a row's number")?.unwrap_or(0))
+    }
+}
+
+/// Query of a comparison of two images.
+#[derive(Debug, Clone, Deserialize)]
+pub(super) struct DiffQuery {
+    pub from: String,
+    pub to: String,
+}
+
+/// Query of the figures of quality.
+#[derive(Debug, Clone, Default, Deserialize)]
+pub(super) struct QualityQuery {
+    pub days: Option<String>,
+}
+
+impl QualityQuery {
+    pub fn days(&self) -> Result<i64> {
+        let days = number("days", &self.days, "a number of days, for example 180")?.unwrap_or(180);
+        match days {
+            1..=36_500 => Ok(days),
+            _ => Err(Error::Invalid(format!(
+                "days={days}: write a number of days from 1 to 36500"
+            ))),
+        }
+    }
 }
 
 /// Query of a rebuild.

@@ -7,7 +7,7 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
-use crate::definition::People;
+use crate::definition::{Environments, People};
 use crate::sign_in::SignIn;
 use crate::store::PgPool;
 use crate::wake::Hub;
@@ -26,6 +26,8 @@ pub struct AppState {
     pub people: Arc<People>,
     /// Sign-in at a provider; none if none is configured.
     pub sign_in: Option<SignIn>,
+    /// Where images go.
+    pub environments: Arc<Environments>,
     /// Wake-ups: orders are told there, streams listen.
     pub hub: Arc<Hub>,
     /// The process stops: streams end.
@@ -42,6 +44,7 @@ impl AppState {
             config,
             people: Arc::default(),
             sign_in: None,
+            environments: Arc::default(),
             hub,
             stop,
             streams: Arc::new(Semaphore::new(STREAMS)),
@@ -60,6 +63,13 @@ impl AppState {
     #[must_use]
     pub fn with_sign_in(mut self, sign_in: Option<SignIn>) -> Self {
         self.sign_in = sign_in;
+        self
+    }
+
+    /// The same with these environments; without, there is QA alone.
+    #[must_use]
+    pub fn with_environments(mut self, environments: Environments) -> Self {
+        self.environments = Arc::new(environments);
         self
     }
 

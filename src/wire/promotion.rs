@@ -234,6 +234,8 @@ pub struct DataCentre {
 pub struct ApplicationRow {
     /// Its name.
     pub application: String,
+    /// Path of its project.
+    pub project: Option<ProjectPath>,
     /// What is where.
     pub placements: Vec<Placement>,
 }

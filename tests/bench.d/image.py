@@ -11,7 +11,8 @@ they lie in the registry. Ours comes with all labels; Jib's (`jib:build`, explod
 `image stage ÷ jib:build`: the stages Dockerfile, image and push, in which the WAR is laid out, the Dockerfile rendered, the
 image built and pushed, against `mvn jib:build` of the same commit after `mvn package` (Jib does not work offline), with the
 base in the registry and known, and plugins downloaded. `first time`: the libraries are new to engine and registry. The
-boot check is apart. Medians of three pairs.
+boot check is apart, and with it what goes on beside it: libraries that are new to the engine are on their way to the
+registry then (`registry.libraries`). Medians of three pairs.
 """
 
 import hashlib
@@ -35,7 +36,7 @@ def measure(parts):
     database, gitlab = parts.database(), parts.gitlab()
     service = parts.serve(database)
     docker, environment = parts.docker()
-    parts.stack.callback(road.remove_from_engine, parts, docker, environment)
+    parts.stack.callback(road.remove_from_engine, parts, docker, environment, database)
     jib = Jib(parts, docker, environment)
 
     ratios, pushed = {}, {}

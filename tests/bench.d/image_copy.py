@@ -8,7 +8,7 @@ in itself. Medians of the rounds.
 `to three registries at once`: ours is one process with three destinations, crane's are three processes side by side.
 `÷ one` compares with ours to one registry.
 
-`memory` is the largest resident set of our process in any of the rounds (`wait4`).
+`memory` is the largest resident set of our process in any of the rounds (`VmHWM`, read until it ends).
 
 crane is made by `go install` at the version below, once, and kept in `~/.cache/seaworthy-bench`.
 """
@@ -19,6 +19,7 @@ import os
 import re
 import shutil
 import subprocess
+import threading
 import time
 import urllib.request
 from pathlib import Path
@@ -138,14 +139,26 @@ class Ours:
         before = time.monotonic()
         process = subprocess.Popen([self.command, "copy", self.image, *places], env=self.environment, text=True,
                                    stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        # Not by `wait4`: that counts what the child was before its program began, a copy of us.
+        watcher = threading.Thread(target=self._watch, args=(process.pid,))
+        watcher.start()
         told = process.stdout.read()
-        _, status, used = os.wait4(process.pid, 0)
+        status = process.wait()
         took = time.monotonic() - before
+        watcher.join()
         sent = [int(bytes) for bytes in re.findall(r"sent (\d+) bytes", told)]
         if status or len(sent) != len(there) or new and min(sent) < LAYERS * LAYER:
             raise RuntimeError(f"seaworthy copy ended with {status}:\n{told}")
-        self.peak = max(self.peak, used.ru_maxrss * 1024 / 1e6)
         return took if new else sum(sent)
+
+    def _watch(self, pid):
+        try:
+            while found := re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text()):
+                self.peak = max(self.peak, int(found[1]) * 1024 / 1e6)
+                time.sleep(0.01)
+        except OSError:
+            # It has ended.
+            pass
 
 
 def timed(commands):

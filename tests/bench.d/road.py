@@ -38,7 +38,7 @@ def measure(parts):
     database, gitlab = parts.database(), parts.gitlab()
     service = parts.serve(database)
     docker, environment = parts.docker()
-    parts.stack.callback(remove_from_engine, parts, docker, environment)
+    parts.stack.callback(remove_from_engine, parts, docker, environment, database)
     files = project_files(parts)
     made = gitlab.order("create_project", path=PROJECT, files=str(files))
     # As GitLab's housekeeping does; else each clone would pay for packing 60 MB anew.
@@ -204,11 +204,13 @@ class Hand:
             raise RuntimeError(f"{command}: {code}\n{log.read_text()[-4000:] if log.exists() else ''}")
 
 
-def remove_from_engine(parts, docker, environment):
+def remove_from_engine(parts, docker, environment, database):
     """Volumes and images of both sides; what cannot be removed is told, not raised."""
     ask = lambda *words: subprocess.run([docker, *words], env=environment, capture_output=True, text=True).stdout.split()
     ask("rm", "--force", f"{parts.name}-hand", f"{parts.name}-jib")
-    images = [image for image in ask("image", "ls", "--format", "{{.Repository}}:{{.Tag}}") if f"/{parts.name}" in image]
+    kept = f"foundation.seaworthy.invalid/{database.value('select id from installation')}:"
+    images = [image for image in ask("image", "ls", "--format", "{{.Repository}}:{{.Tag}}")
+              if f"/{parts.name}" in image or image.startswith(kept)]
     if images:
         ask("image", "rm", "--force", *images)
     volumes = [volume for volume in ask("volume", "ls", "--quiet") if volume.startswith(f"{parts.name}-")]

@@ -93,7 +93,7 @@ async fn a_slow_destination_keeps_nobody_back() {
         .await;
     let (quick, there) = (server(None).await, server(None).await);
     let slow = Proxy::start(&there.address, |parts| match parts.method.as_str() {
-        "PUT" if parts.uri.path().contains("/blobs/") => Fault::Slow(Duration::from_millis(100)),
+        "PUT" if parts.uri.path().contains("/blobs/") => Fault::Slow(Duration::from_millis(150)),
         _ => Fault::Pass,
     })
     .await;
@@ -118,5 +118,5 @@ async fn a_slow_destination_keeps_nobody_back() {
     };
     assert_eq!(first, 1, "{ended:?}");
     assert!(early * 2 < late, "the quick one waited for the slow one: {ended:?}");
-    assert_eq!(intact(&there.address, "app", "1").await, 5);
+    assert_eq!(intact(&there.address, "app", "1").await, 6);
 }

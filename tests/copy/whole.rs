@@ -1,5 +1,8 @@
 //! Everything that belongs to an image arrives, once, and nothing else is touched.
 
+use std::collections::BTreeSet;
+use std::sync::Mutex;
+
 use seaworthy::clients::registry::{CopyEvent, RegistryErrorKind};
 use seaworthy::model::Digest;
 use serde_json::json;
@@ -199,40 +202,38 @@ async fn a_layer_that_is_fetched_from_elsewhere_is_no_concern_of_the_registry() 
     });
     let bytes = image.to_string();
     let digest = Digest::of(bytes.as_bytes());
-    // Debian's registry refuses manifests with addresses by default, so the proxies hold this one.
-    let held_there = std::sync::Arc::new(std::sync::Mutex::new(false));
-    let rule = move |put: bool| {
-        let (digest, bytes, there) = (digest.clone(), bytes.clone(), held_there.clone());
+    // Debian's registry refuses manifests with addresses by default, so the proxies hold this one, under the names that it
+    // was put under.
+    let rule = move |held: &[&str]| {
+        let (digest, bytes) = (digest.clone(), bytes.clone());
+        let held: BTreeSet<String> = held.iter().map(|name| (*name).to_owned()).collect();
+        let held = Mutex::new(held);
         move |parts: &axum::http::request::Parts| {
-            let path = parts.uri.path();
-            if !path.contains("/manifests/") || path.contains("sha256-") {
+            let Some((_, name)) = parts.uri.path().split_once("/manifests/") else {
                 return Fault::Pass;
+            };
+            let mut held = held.lock().expect("no panic");
+            let known = [("docker-content-digest", digest.as_str()), ("content-type", DOCKER)];
+            if parts.method == "PUT" {
+                held.insert(name.to_owned());
+                return answer(201, &known[..1], "");
             }
-            let mut there = there.lock().expect("no panic");
-            match parts.method.as_str() {
-                "PUT" => {
-                    *there = true;
-                    answer(201, &[("docker-content-digest", digest.as_str())], "")
-                }
-                _ if put && !*there || path.ends_with("/1") && put && !path.contains("sha256") && !*there => {
-                    answer(404, &[], "")
-                }
-                _ => answer(
-                    200,
-                    &[("docker-content-digest", digest.as_str()), ("content-type", DOCKER)],
-                    &bytes,
-                ),
+            match held.contains(name) {
+                true => answer(200, &known, &bytes),
+                false => answer(404, &[], ""),
             }
         }
     };
-    let source = Proxy::start(&from.address, rule(false)).await;
-    let destination = Proxy::start(&there.address, rule(true)).await;
+    let image = Digest::of(image.to_string().as_bytes());
+    let source = Proxy::start(&from.address, rule(&[image.as_str()])).await;
+    let destination = Proxy::start(&there.address, rule(&[])).await;
     let client = client(&[&source.address, &destination.address], &[]);
-    let name = format!("{}/app@{}", source.address, Digest::of(image.to_string().as_bytes()));
+    let name = format!("{}/app@{image}", source.address);
     let (arrivals, _) = copy(&client, &name, &[to(&destination.address, "app", "1")]).await;
     let copied = arrivals[0].result.as_ref().expect("it arrives");
     // What the source holds is brought along.
     assert_eq!((copied.blobs, copied.bytes_sent), (2, 1002), "{copied:?}");
+    assert_eq!(destination.count("PUT", "/manifests/"), 2, "by digest and by tag");
 }
 
 #[tokio::test]

@@ -17,9 +17,16 @@ async fn a_second_fetch_brings_only_what_is_new() {
     let project = "shop/basket".parse().expect("a path");
     let first = world
         .git
-        .fetch(&project, PROJECT, 7, "main", &CancellationToken::new(), move |line| {
-            sink.lock().expect("unshared").push(line);
-        })
+        .fetch(
+            &project,
+            PROJECT,
+            Some(7),
+            "main",
+            &CancellationToken::new(),
+            move |line| {
+                sink.lock().expect("unshared").push(line);
+            },
+        )
         .await
         .expect("fetched");
     assert_eq!(first.head, sha(&head));

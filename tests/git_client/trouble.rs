@@ -97,7 +97,7 @@ async fn cancelling_does_not_wait_for_a_silent_server() {
     let (git, token) = (world.git.clone(), stop.clone());
     let running = tokio::spawn(async move {
         let project = "shop/basket".parse().expect("a path");
-        git.fetch(&project, PROJECT, 7, "main", &token, |_| {}).await
+        git.fetch(&project, PROJECT, Some(7), "main", &token, |_| {}).await
     });
     world.server.seen.muted.notified().await;
     stop.cancel();

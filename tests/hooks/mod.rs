@@ -9,10 +9,11 @@ use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, Request, StatusCode};
 use seaworthy::config;
-use seaworthy::intake::{self, IntakeError, Outcome};
-use seaworthy::model::{DeliveryId, ProjectPath, Sha};
+use seaworthy::intake::{self, IntakeError, Look, Outcome, Push, Pushed};
+use seaworthy::model::{BuildId, DeliveryId, ProjectPath, Sha};
 use seaworthy::store::deliveries::{self, Delivery};
 use seaworthy::store::jobs::{self, Lane};
+use seaworthy::store::trunk::Waiting;
 use seaworthy::store::{self, PgPool};
 use seaworthy::webhook::{self, Hooks};
 use secrecy::SecretString;
@@ -32,6 +33,8 @@ pub struct Desk {
     pub pool: PgPool,
     /// What is posted to.
     pub router: Router,
+    /// Where the trunk is by now, if not where the push that is looked at left it.
+    pub tip: std::sync::Mutex<Option<Sha>>,
     /// How often the intake lane was woken.
     pub woken: Arc<AtomicUsize>,
     database: world::postgres::Database,
@@ -70,6 +73,7 @@ impl Desk {
         Self {
             router: webhook::routes(Arc::new(hooks)),
             pool,
+            tip: std::sync::Mutex::default(),
             woken,
             database,
         }
@@ -96,7 +100,7 @@ impl Desk {
 
     /// Forgets everything.
     pub async fn empty(&self) {
-        for table in ["build", "delivery", "job", "project"] {
+        for table in ["trunk", "build", "delivery", "job", "project"] {
             let delete = sqlx::AssertSqlSafe(format!("delete from {table}"));
             sqlx::query(delete).execute(&self.pool).await.expect("an empty table");
         }
@@ -152,12 +156,45 @@ impl Desk {
             .await
             .expect("the database answers")?;
         let tip = |_, _| async { Ok(Some(TIP.parse::<Sha>().expect("a commit id"))) };
-        Some(intake::interpret(&self.pool, &claim, &everything, tip).await)
+        Some(
+            intake::interpret(&self.pool, &claim, &everything, tip, |push, waiting| {
+                self.look(push, waiting)
+            })
+            .await,
+        )
+    }
+
+    /// What Git says of a push. Commits that end alike have the same tree; the branch is where the push left it, unless
+    /// `tip` says otherwise; a waiting build of a commit that ends like the pushed one will build its tree.
+    pub async fn look(&self, push: Push, waiting: Vec<Waiting>) -> Result<Option<Look>, intake::Source> {
+        let alike = |build: &Waiting| tree_of(&build.head) == tree_of(&push.tip);
+        let alike: Vec<BuildId> = waiting.into_iter().filter(alike).map(|build| build.build).collect();
+        let tip = self.tip.lock().expect("nobody panics here").clone();
+        Ok(Some(Look {
+            tip: tip.unwrap_or_else(|| push.tip.clone()),
+            commit: Some(Pushed {
+                tree: tree_of(&push.tip),
+                subject: format!("Change {}", push.tip.short()),
+                page: String::new(),
+            }),
+            alike,
+        }))
     }
 
     pub async fn count(&self, sql: &'static str) -> i64 {
         sqlx::query_scalar(sql).fetch_one(&self.pool).await.expect("a number")
     }
+}
+
+/// The tree of a commit, by the commit's last digits.
+pub fn tree_of(commit: &Sha) -> Sha {
+    let end = &commit.as_str()[32..];
+    format!("{}{end}", "7".repeat(32)).parse().expect("an id")
+}
+
+/// Nothing is known of any push.
+pub async fn no_look(_: Push, _: Vec<Waiting>) -> Result<Option<Look>, intake::Source> {
+    Ok(None)
 }
 
 /// Every project has the pipeline `default`.

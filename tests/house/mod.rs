@@ -3,12 +3,15 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::sync::{Arc, PoisonError, Weak};
 use std::time::Duration;
 
+use seaworthy::clients::engine::{Engine, EngineOptions};
 use seaworthy::model::{BuildId, BuildState};
 use seaworthy::store::builds::{self, BuildRecord};
 use seaworthy::store::{self, PgPool};
 use tokio::process::{Child, Command};
+use tokio::sync::Mutex;
 use world::World;
 use world::gitlab::{Event, GitLab, Mr, OpenMr, Project};
 use world::postgres::{Database, Postgres};
@@ -34,6 +37,7 @@ pub struct House {
     database: Option<Database>,
     namespace: String,
     extra: Vec<(String, String)>,
+    services: std::sync::Mutex<Vec<Weak<Mutex<Child>>>>,
 }
 
 /// Which parts a test wants for itself, because it stops them.
@@ -94,6 +98,7 @@ impl House {
             namespace,
             world,
             extra: Vec::new(),
+            services: std::sync::Mutex::default(),
         }
     }
 
@@ -217,8 +222,14 @@ impl House {
             .kill_on_drop(true)
             .spawn()
             .expect("the program starts");
+        let pid = child.id().expect("it runs");
+        let child = Arc::new(Mutex::new(child));
+        let mut services = self.services.lock().unwrap_or_else(PoisonError::into_inner);
+        services.push(Arc::downgrade(&child));
+        drop(services);
         let service = Service {
             child,
+            pid,
             url: format!("http://127.0.0.1:{port}"),
             log,
         };
@@ -355,20 +366,20 @@ impl House {
             .expect("everything is told");
     }
 
+    /// The world's engine.
+    pub fn engine(&self) -> Engine {
+        Engine::connect(&EngineOptions::at(&self.world.engine.host)).expect("an engine")
+    }
+
+    /// The mark of this house on the engine.
+    pub async fn installation(&self) -> String {
+        store::installation(&self.pool).await.expect("an installation")
+    }
+
     /// Names of what builds of this house left on the engine.
     pub async fn leftovers(&self) -> Vec<String> {
-        let installation = store::installation(&self.pool).await.expect("an installation");
-        let engine = seaworthy::clients::engine::Engine::connect(&seaworthy::clients::engine::EngineOptions::at(
-            &self.world.engine.host,
-        ))
-        .expect("an engine");
-        engine
-            .leftovers(&installation)
-            .await
-            .expect("a list")
-            .into_iter()
-            .map(|left| left.name)
-            .collect()
+        let left = self.engine().leftovers(&self.installation().await).await;
+        left.expect("a list").into_iter().map(|left| left.name).collect()
     }
 
     /// Waits until nothing is left: containers, networks, images, directories.
@@ -390,8 +401,15 @@ impl House {
         }
     }
 
-    /// Takes the house down; call it at the end of a test that went well.
+    /// Takes the house down with its services and what they made on the world's engine; call it at the end of a test that
+    /// went well.
     pub async fn close(mut self) {
+        let services = std::mem::take(&mut *self.services.lock().unwrap_or_else(PoisonError::into_inner));
+        for service in services.iter().filter_map(Weak::upgrade) {
+            // One that has ended is no trouble.
+            let _ = service.lock().await.kill().await;
+        }
+        self.clear_engine().await;
         self.pool.close().await;
         if let Some(database) = self.database.take() {
             let _ = database.close().await;
@@ -400,9 +418,26 @@ impl House {
     }
 }
 
+impl House {
+    /// What a build in the middle leaves: an engine has some thirty networks to give. Whose database is gone is nobody's.
+    async fn clear_engine(&self) {
+        let Ok(installation) = store::installation(&self.pool).await else {
+            return;
+        };
+        let engine = self.engine();
+        for leftover in engine.leftovers(&installation).await.unwrap_or_default() {
+            let _ = engine.remove(&leftover).await;
+        }
+        for foundation in engine.foundations(&installation).await.unwrap_or_default() {
+            let _ = engine.remove_foundation(&foundation).await;
+        }
+    }
+}
+
 /// The running program.
 pub struct Service {
-    child: Child,
+    child: Arc<Mutex<Child>>,
+    pid: u32,
     pub url: String,
     pub log: PathBuf,
 }
@@ -429,16 +464,16 @@ impl Service {
     }
 
     pub fn pid(&self) -> u32 {
-        self.child.id().expect("it runs")
+        self.pid
     }
 
     /// `kill -9`.
-    pub async fn kill(mut self) {
-        self.child.kill().await.expect("killed");
+    pub async fn kill(self) {
+        self.child.lock().await.kill().await.expect("killed");
     }
 
     /// SIGTERM, and how long it took to end.
-    pub async fn terminate(mut self) -> Duration {
+    pub async fn terminate(self) -> Duration {
         let begin = std::time::Instant::now();
         let pid = self.pid();
         let sent = Command::new("kill")
@@ -447,7 +482,7 @@ impl Service {
             .await
             .expect("kill");
         assert!(sent.success());
-        let status = self.child.wait().await.expect("it ends");
+        let status = self.child.lock().await.wait().await.expect("it ends");
         assert!(
             status.success(),
             "ended with {status}:\n{}",

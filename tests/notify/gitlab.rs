@@ -162,7 +162,10 @@ async fn what_gitlab_cannot_take_now_is_told_later() {
     let scene = Scene::build().await;
     let mr = scene.merge_request("down").await;
     let build = scene.add(&mr, BuildState::Running, End::default()).await;
-    let subjects = [Subject::Status(build), Subject::Note(mr.project_id, mr.iid)];
+    let subjects = [
+        Subject::Status(build),
+        Subject::Note(mr.project_id, mr.iid.expect("a number")),
+    ];
     for subject in subjects {
         for status in [503, 429, 409] {
             scene.house.gitlab.fail("/api/v4/projects", status, 1);
@@ -193,7 +196,10 @@ async fn a_right_that_is_missing_is_written_down() {
         scopes: vec!["api".into()],
         level: 10,
     });
-    for subject in [Subject::Status(build), Subject::Note(mr.project_id, mr.iid)] {
+    for subject in [
+        Subject::Status(build),
+        Subject::Note(mr.project_id, mr.iid.expect("a number")),
+    ] {
         scene.notifier.tell(subject).await.expect("no error of the job");
     }
     assert!(
@@ -214,7 +220,7 @@ async fn a_right_that_is_missing_is_written_down() {
 async fn one_note_tells_of_all_builds() {
     let scene = Scene::build().await;
     let mr = scene.merge_request("note").await;
-    let note = Subject::Note(mr.project_id, mr.iid);
+    let note = Subject::Note(mr.project_id, mr.iid.expect("a number"));
     let finding = Finding::new("no-war", "No WAR was made", "Set <packaging>war</packaging>.");
     let failed = End {
         finding: Some(finding),
@@ -247,9 +253,16 @@ async fn one_note_tells_of_all_builds() {
         .expect("deleted");
     scene.notifier.tell(note).await.expect("told");
     let third = scene.add(&mr, BuildState::Passed, End::default()).await;
-    notices::set_told_note(&scene.house.pool, mr.project_id, mr.iid, Some(987_654), None, None)
-        .await
-        .expect("set");
+    notices::set_told_note(
+        &scene.house.pool,
+        mr.project_id,
+        mr.iid.expect("a number"),
+        Some(987_654),
+        None,
+        None,
+    )
+    .await
+    .expect("set");
     for _ in 0..2 {
         scene.notifier.tell(note).await.expect("told");
     }
@@ -262,7 +275,7 @@ async fn one_note_tells_of_all_builds() {
         "newest first: {body}"
     );
     assert!(body.contains("- Digest: `sha256:"), "{body}");
-    let known = notices::told_note(&scene.house.pool, mr.project_id, mr.iid)
+    let known = notices::told_note(&scene.house.pool, mr.project_id, mr.iid.expect("a number"))
         .await
         .expect("read");
     assert_eq!(known.expect("told").0, i64::try_from(notes[0].id).ok());
@@ -281,7 +294,10 @@ async fn the_queue_is_asked_to_look_at_status_and_note() {
     tx.commit().await.expect("committed");
     assert_eq!(
         scene.jobs().await,
-        [Subject::Status(build), Subject::Note(mr.project_id, mr.iid)]
+        [
+            Subject::Status(build),
+            Subject::Note(mr.project_id, mr.iid.expect("a number"))
+        ]
     );
     scene.close().await;
 }

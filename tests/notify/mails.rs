@@ -41,9 +41,12 @@ async fn a_mail_goes_once_however_often_it_is_told() {
     to.sort();
     assert_eq!(to, ["ana@example.com", "ben@example.com", "qa@example.com"]);
     for mail in &mails {
-        let subject = format!("PASSED harbour !{}: Count the articles (build {build})", mr.iid);
+        let subject = format!(
+            "PASSED harbour !{}: Count the articles (build {build})",
+            mr.iid.expect("a number")
+        );
         assert_eq!(mail.subject, subject);
-        let root = format!("<mr.{}.{}@ci.example.com>", mr.project_id, mr.iid);
+        let root = format!("<mr.{}.{}@ci.example.com>", mr.project_id, mr.iid.expect("a number"));
         assert_eq!(mail.header("In-Reply-To"), Some(root.as_str()));
         assert_eq!(mail.header("References"), Some(root.as_str()));
         assert_eq!(mail.header("Auto-Submitted"), Some("auto-generated"));
@@ -206,7 +209,8 @@ async fn a_red_build_says_which_tests_and_ends_with_its_log() {
     assert_eq!((mails.len(), mail.to.len()), (1, 1));
     assert!(mail.header("Bcc").is_none(), "{:?}", mail.headers);
     assert!(
-        mail.subject.starts_with(&format!("FAILED harbour !{}: ", mr.iid)),
+        mail.subject
+            .starts_with(&format!("FAILED harbour !{}: ", mr.iid.expect("a number"))),
         "{}",
         mail.subject
     );

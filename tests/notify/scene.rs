@@ -189,7 +189,7 @@ pub fn merge_request(mr: &Mr) -> MergeRequest {
         project_id: id(mr.project_id),
         project: mr.project.parse().expect("a path"),
         source_project_id: Some(id(mr.source_project_id)),
-        iid: mr.iid.try_into().expect("a small number"),
+        iid: Some(mr.iid.try_into().expect("a small number")),
         title: mr.title.clone(),
         draft: false,
         head: mr.head.parse().expect("a commit"),

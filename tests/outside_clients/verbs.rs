@@ -95,7 +95,8 @@ impl Parts {
     }
 }
 
-fn same(code: ExitCode, wanted: ExitCode) -> bool {
+/// Did the verb end so?
+pub fn same(code: ExitCode, wanted: ExitCode) -> bool {
     // `ExitCode` has no comparison.
     format!("{code:?}") == format!("{wanted:?}")
 }
@@ -193,7 +194,7 @@ async fn connect_makes_one_hook_and_repairs_it() {
     assert_eq!(hooks[0].url, format!("{}/hooks/gitlab", service.url()));
     assert_eq!(hooks[0].token.as_deref(), Some("canary-hook-secret"));
     assert!(hooks[0].flags["merge_requests_events"] && hooks[0].flags["enable_ssl_verification"]);
-    assert!(!hooks[0].flags["push_events"]);
+    assert!(hooks[0].flags["push_events"]);
 
     // Somebody bends it and makes a second one; a hook of somebody else is left alone.
     let bend = |method: reqwest::Method, path: String, body: serde_json::Value| {

@@ -323,7 +323,7 @@ pub fn merge_request(iid: i64, digit: &str) -> MergeRequest {
         project_id: ProjectId(7),
         project: "shop/basket".parse().expect("a path"),
         source_project_id: Some(ProjectId(7)),
-        iid,
+        iid: Some(iid),
         title: "Serve the basket".to_owned(),
         draft: false,
         head: sha(digit),

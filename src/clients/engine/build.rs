@@ -1,8 +1,8 @@
 //! An image from a context: the engine's builder fed with a tar stream, its output as lines.
 //!
-//! The image is built under a private name with the build's number and only then given its real one. A process that dies in
-//! between leaves the private name, by which the sweep finds what was *built* here; an image that was only pulled here
-//! carries our labels too and is nobody's leftover.
+//! A build's image is made under a private name with the build's number and only then given its real one. A process that
+//! dies in between leaves the private name, by which the sweep finds what was *built* here; an image that was only pulled
+//! here carries our labels too and is nobody's leftover.
 
 use std::collections::{BTreeMap, HashMap};
 use std::io;
@@ -31,8 +31,8 @@ pub struct ImageSpec<C> {
     pub labels: BTreeMap<String, String>,
     /// Logins for the bases, by exact host with port. A base that needs none needs no entry.
     pub logins: BTreeMap<String, Credentials>,
-    /// Whose build it is.
-    pub owner: Owner,
+    /// Whose build it is; nobody's is an image that outlives the build.
+    pub owner: Option<Owner>,
 }
 
 /// Why there is no image.
@@ -63,11 +63,12 @@ impl Engine {
                 .into());
         };
         let docker = self.patient_docker().await?;
-        let private = private_name(&spec.owner);
+        let private = spec.owner.as_ref().map(private_name);
+        let name = private.as_ref().unwrap_or(&spec.reference);
         let labels: HashMap<String, String> = spec.labels.into_iter().collect();
         let options = BuildImageOptionsBuilder::new()
             .dockerfile("Dockerfile")
-            .t(&private)
+            .t(name)
             .labels(&labels)
             // What a step fetches would be another thing tomorrow; what an image needs is in its base or its context.
             .networkmode("none")
@@ -121,11 +122,13 @@ impl Engine {
         let id = id
             .parse()
             .map_err(|e| self.fail(ErrorKind::Internal, &doing, format!("{e}")))?;
-        let options = TagImageOptionsBuilder::new().repo(repository).tag(tag).build();
-        docker
-            .tag_image(&private, Some(options))
-            .await
-            .map_err(|e| self.error(&doing, e))?;
+        if let Some(private) = private {
+            let options = TagImageOptionsBuilder::new().repo(repository).tag(tag).build();
+            docker
+                .tag_image(&private, Some(options))
+                .await
+                .map_err(|e| self.error(&doing, e))?;
+        }
         Ok(id)
     }
 

@@ -12,6 +12,7 @@
 //! | `network` | on which a build's containers find each other |
 //! | `pack`, `unpack` | files in and files out, guarded |
 //! | `image`, `build`, `push` | images: looked up, pulled, built, pushed |
+//! | `foundation` | images that others are built on |
 //! | `narrate`, `progress` | the engine's chatter as few readable lines |
 //! | `sweep` | what is left of dead builds, by label |
 
@@ -19,6 +20,7 @@ mod build;
 mod container;
 mod error;
 mod exec;
+mod foundation;
 mod image;
 mod image_files;
 mod narrate;
@@ -48,6 +50,7 @@ pub use build::{BuildError, ImageSpec};
 pub use container::{BuildContainer, CacheVolume, ContainerSpec, Limits, User};
 pub use error::{EngineError, ErrorKind};
 pub use exec::{Command, Exit};
+pub use foundation::{Foundation, foundation_name};
 pub use image::ImageInfo;
 pub use image_files::{ImageFile, ImageFileKind};
 pub use output::{Line, Stream};

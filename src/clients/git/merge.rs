@@ -44,6 +44,20 @@ pub(super) fn merge(mirror: &Mirror, head: &Sha, target: &Sha) -> Result<Merged,
     compute(&repository, &head, &target).map_err(|e| mirror.error("merge", &e))
 }
 
+/// The commits from `since` to `head`, or `head` alone.
+pub(super) fn since(mirror: &Mirror, head: &Sha, since: Option<&Sha>) -> Result<Vec<Commit>, GitError> {
+    let repository = mirror.open()?;
+    let head = commit(&repository, mirror, head)?;
+    // One that a forced push took away and that never came here counts as none.
+    let since = since.and_then(|since| commit(&repository, mirror, since).ok());
+    let failed = |e: git2::Error| mirror.error("list commits", &e);
+    let found = match &since {
+        Some(since) => commits(&repository, &head, since).map_err(failed)?,
+        None => Vec::new(),
+    };
+    Ok(if found.is_empty() { vec![told(&head)] } else { found })
+}
+
 /// Finds a commit in the mirror. One that a ref names and that is missing all the same is a damage: libgit2 passes over a pack
 /// that it cannot open.
 pub(super) fn commit<'r>(repository: &'r Repository, mirror: &Mirror, id: &Sha) -> Result<GitCommit<'r>, GitError> {
@@ -134,17 +148,20 @@ fn commits(repository: &Repository, head: &GitCommit<'_>, target: &GitCommit<'_>
     walk.hide(target.id())?;
     let mut commits = Vec::new();
     for id in walk.take(COMMITS) {
-        let commit = repository.find_commit(id?)?;
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        let author = commit.author();
-        commits.push(Commit {
-            sha: sha(commit.id()),
-            subject: text(commit.summary_bytes().unwrap_or_default()),
-            author_name: text(author.name_bytes()),
-            author_email: text(author.email_bytes()),
-            committer_email: text(commit.committer().email_bytes()),
-            authored_at: author.when().seconds(),
-        });
+        commits.push(told(&repository.find_commit(id?)?));
     }
     Ok(commits)
+}
+
+fn told(commit: &GitCommit<'_>) -> Commit {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let author = commit.author();
+    Commit {
+        sha: sha(commit.id()),
+        subject: text(commit.summary_bytes().unwrap_or_default()),
+        author_name: text(author.name_bytes()),
+        author_email: text(author.email_bytes()),
+        committer_email: text(commit.committer().email_bytes()),
+        authored_at: author.when().seconds(),
+    }
 }

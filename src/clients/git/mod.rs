@@ -33,7 +33,7 @@ pub use error::{GitError, GitErrorKind};
 pub use merge::{COMMITS, Merged};
 pub use tree::Checkout;
 
-use crate::model::{ProjectId, ProjectPath, Sha};
+use crate::model::{Commit, ProjectId, ProjectPath, Sha};
 use exchange::Exchange;
 use lock::{Lock, Mode};
 use mirror::{Mirror, Received, Want};
@@ -75,7 +75,8 @@ struct Inner {
 /// What a fetch brought.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fetched {
-    /// Head of the merge request, as the server has it now: to be compared with the one that was announced.
+    /// Head of the merge request, as the server has it now: to be compared with the one that was announced. Without a merge
+    /// request the tip of the branch.
     pub head: Sha,
     /// Tip of the target branch.
     pub target_tip: Sha,
@@ -151,7 +152,8 @@ impl Git {
         refs::find(&list, reference).map_err(|cause| GitError::new(GitErrorKind::Unreachable, exchange.place(), cause))
     }
 
-    /// Brings the merge request's head and its target branch into the project's mirror; only what is missing is transferred.
+    /// Brings the merge request's head, if there is one, and its target branch into the project's mirror; only what is missing
+    /// is transferred.
     ///
     /// `on_progress` gets lines for the log. Cancelling `cancel` ends it at once, even while the server keeps silent. A damaged
     /// mirror, and what a process left that died in the middle, is mended on the way.
@@ -159,7 +161,7 @@ impl Git {
         &self,
         project: &ProjectPath,
         project_id: ProjectId,
-        iid: i64,
+        iid: Option<i64>,
         target_branch: &str,
         cancel: &CancellationToken,
         on_progress: impl FnMut(String) + Send + 'static,
@@ -172,27 +174,29 @@ impl Git {
                 format!("{target_branch:?} cannot be the name of a branch"),
             ));
         }
-        let head = format!("refs/merge-requests/{iid}/head");
-        let wants = vec![
+        let mut wants = vec![Want {
+            local: mirror::target_ref(target_branch),
+            missing: format!("there is no branch {target_branch}: was it deleted?"),
+            remote: branch,
+        }];
+        wants.extend(iid.map(|iid| {
+            let head = format!("refs/merge-requests/{iid}/head");
             Want {
                 local: head.clone(),
                 missing: format!(
                     "there is no {head}: GitLab removes it 14 days after the merge request was merged or closed"
                 ),
                 remote: head,
-            },
-            Want {
-                local: mirror::target_ref(target_branch),
-                missing: format!("there is no branch {target_branch}: was it deleted?"),
-                remote: branch,
-            },
-        ];
+            }
+        }));
         let (received, bytes) = self.receive(project, project_id, wants, cancel, on_progress).await?;
-        let [head, target_tip] =
-            <[Sha; 2]>::try_from(received.tips).expect("a fetch returns one tip for each ref that was wanted");
+        let tip = |tip: Option<&Sha>| {
+            tip.expect("a fetch returns one tip for each ref that was wanted")
+                .clone()
+        };
         Ok(Fetched {
-            head,
-            target_tip,
+            head: tip(received.tips.last()),
+            target_tip: tip(received.tips.first()),
             received_bytes: bytes,
             objects: received.objects,
         })
@@ -241,6 +245,21 @@ impl Git {
         let (head, target) = (head.clone(), target_tip.clone());
         self.read(project_id, &CancellationToken::new(), move |mirror, _| {
             merge::merge(mirror, &head, &target)
+        })
+        .await
+    }
+
+    /// The commits that are in `head` and not in `since`, newest first, [`COMMITS`] at most; only `head` where there is no
+    /// such commit, or none in between. Fetched before.
+    pub async fn commits(
+        &self,
+        project_id: ProjectId,
+        head: &Sha,
+        since: Option<&Sha>,
+    ) -> Result<Vec<Commit>, GitError> {
+        let (head, since) = (head.clone(), since.cloned());
+        self.read(project_id, &CancellationToken::new(), move |mirror, _| {
+            merge::since(mirror, &head, since.as_ref())
         })
         .await
     }

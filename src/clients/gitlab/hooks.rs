@@ -33,7 +33,7 @@ pub struct Hook {
     pub signing_token_present: bool,
 }
 
-/// What a hook of ours is set to: merge requests and nothing else.
+/// What a hook of ours is set to: merge requests, and pushes, which tell of the trunk.
 #[derive(Debug, Clone)]
 pub struct HookSettings {
     /// Where it is sent to.
@@ -50,7 +50,6 @@ pub struct HookSettings {
 struct Body<'a> {
     url: &'a str,
     merge_requests_events: bool,
-    // GitLab's default is true.
     push_events: bool,
     enable_ssl_verification: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -64,7 +63,7 @@ impl HookSettings {
         Body {
             url: &self.url,
             merge_requests_events: true,
-            push_events: false,
+            push_events: true,
             enable_ssl_verification: self.enable_ssl_verification,
             token: self.token.as_ref().map(|token| token.expose_secret()),
             signing_token: self.signing_token.as_ref().map(|token| token.expose_secret()),

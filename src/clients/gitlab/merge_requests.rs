@@ -144,7 +144,7 @@ impl GitLab {
             project_id: answer.project_id,
             project,
             source_project_id: answer.source_project_id,
-            iid: answer.iid,
+            iid: Some(answer.iid),
             title: answer.title,
             draft: answer.draft.or(answer.work_in_progress).unwrap_or(false),
             head,

@@ -164,7 +164,7 @@ fn example(dockerfile: &str) -> Description {
         merge_request: MergeRequestOrigin {
             project: "shop/web/basket".parse().expect("a path"),
             project_id: ProjectId(42),
-            iid: 7,
+            iid: Some(7),
             title: "Add coupons".to_owned(),
             url: "https://gitlab.example.com/shop/web/basket/-/merge_requests/7".to_owned(),
             author: "Ada Lovelace".to_owned(),
@@ -221,7 +221,7 @@ proptest! {
         description.tests = TestCounts { run: counts[0], failed: counts[1], errors: counts[2], skipped: counts[3] };
         description.created = DateTime::from_timestamp(seconds, 0).expect("a time");
         description.build = BuildId(numbers[0]);
-        description.merge_request.iid = numbers[1];
+        description.merge_request.iid = Some(numbers[1]).filter(|iid| iid % 2 == 0);
         description.merge_request.project_id = ProjectId(numbers[2]);
         let made = labels(&description, &BTreeMap::new());
         for (key, value) in made.iter().filter(|(key, _)| key.starts_with("dev.seaworthy.dockerfile")) {

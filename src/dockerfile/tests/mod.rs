@@ -1,5 +1,6 @@
 //! Tests of both directions, with the texts that try to break them.
 
+mod divide;
 mod labels;
 mod render;
 

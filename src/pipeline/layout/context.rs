@@ -1,4 +1,5 @@
-//! The build context: the Dockerfile, and the WAR unpacked in its layers, as one tar stream made while it is read.
+//! The build context: a Dockerfile, the files of the house, and the WAR unpacked in its layers, as one tar stream made
+//! while it is read.
 //!
 //! The same WAR gives the same bytes: entries sorted, one owner, fixed modes. The time of a file is derived from its
 //! content, because Tomcat's weak ETag is made of size and time: with one fixed time, a changed file of the same size
@@ -28,12 +29,39 @@ const BLOCK: usize = 256 << 10;
 /// Files by layer and path, with their place in the WAR.
 pub(super) type Files = BTreeMap<Layer, BTreeMap<String, usize>>;
 
-/// What goes into a context.
+/// Which layers are in a context.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::pipeline) enum Portion {
+    /// All of them.
+    All,
+    /// The released libraries.
+    Libraries,
+    /// All but the released libraries.
+    Others,
+}
+
+impl Portion {
+    fn has(self, layer: Layer) -> bool {
+        match self {
+            Self::All => true,
+            Self::Libraries => layer == Layer::Libraries,
+            Self::Others => layer != Layer::Libraries,
+        }
+    }
+}
+
+/// What a context is made of.
 pub(super) struct Contextual {
     pub(super) war: PathBuf,
     pub(super) files: Arc<Files>,
+    /// The application's directory in each of the layers.
     pub(super) webapp: String,
+    /// What the builder follows.
+    pub(super) dockerfile: String,
+    /// The files of the house.
     pub(super) rendered: Arc<Rendered>,
+    pub(super) portion: Portion,
+    /// The project's own files, for a Dockerfile that it wrote itself.
     pub(super) repository: Arc<Vec<RepositoryFile>>,
 }
 
@@ -56,16 +84,11 @@ pub(super) fn stream(parts: Contextual) -> ReceiverStream<io::Result<Bytes>> {
 }
 
 fn pack(parts: &Contextual, out: Blocks) -> io::Result<()> {
-    let Contextual {
-        war,
-        files,
-        webapp,
-        rendered,
-        repository,
-    } = parts;
-    let mut archive = ZipArchive::new(BufReader::with_capacity(1 << 20, File::open(war)?)).map_err(io::Error::other)?;
+    let (rendered, webapp) = (&parts.rendered, &parts.webapp);
+    let file = BufReader::with_capacity(1 << 20, File::open(&parts.war)?);
+    let mut archive = ZipArchive::new(file).map_err(io::Error::other)?;
     let mut tar = tar::Builder::new(out);
-    append_text(&mut tar, CONTEXT_DOCKERFILE, &rendered.text, 0o644)?;
+    append_text(&mut tar, CONTEXT_DOCKERFILE, &parts.dockerfile, 0o644)?;
     let empty: Vec<String> = rendered.directories.iter().map(|path| format!("{path}/")).collect();
     for directory in directories(rendered.files.iter().map(|file| &file.path).chain(&empty)) {
         append_directory(&mut tar, &format!("{CONTEXT_HOUSE}/{directory}"))?;
@@ -74,7 +97,7 @@ fn pack(parts: &Contextual, out: Blocks) -> io::Result<()> {
         let mode = if file.is_program() { 0o755 } else { 0o644 };
         append_text(&mut tar, &format!("{CONTEXT_HOUSE}/{}", file.path), &file.text, mode)?;
     }
-    for (layer, files) in files.as_ref() {
+    for (layer, files) in parts.files.iter().filter(|(layer, _)| parts.portion.has(**layer)) {
         let root = format!("{CONTEXT_LAYERS}/{}/{webapp}", layer.as_str());
         for directory in directories(files.keys()) {
             append_directory(&mut tar, &format!("{root}/{directory}"))?;
@@ -89,7 +112,7 @@ fn pack(parts: &Contextual, out: Blocks) -> io::Result<()> {
             append(&mut tar, &format!("{root}/{name}"), size, time, content)?;
         }
     }
-    append_repository(&mut tar, repository)?;
+    append_repository(&mut tar, &parts.repository)?;
     tar.into_inner()?.finish()
 }
 

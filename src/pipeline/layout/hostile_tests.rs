@@ -14,7 +14,7 @@ use tokio_stream::StreamExt as _;
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
 
-use super::Layout;
+use super::{Layout, Portion};
 use crate::definition::Checks;
 use crate::maven::{WarError, WarLimits, war};
 use crate::model::ServletApi;
@@ -78,7 +78,7 @@ async fn judged(file: &Path) -> Vec<String> {
         files: Vec::new(),
         directories: Vec::new(),
     });
-    let mut context = layout.context("ROOT", &rendered, None);
+    let mut context = layout.context("ROOT", &rendered.text, &rendered, Portion::All, None);
     while let Some(block) = context.next().await {
         block.expect("a block");
     }

@@ -1,6 +1,7 @@
 //! How the WAR is laid out in the image: its entries looked at before anything of it is unpacked, each in its layer.
 
 mod context;
+mod foundation;
 #[cfg(test)]
 mod hostile_tests;
 
@@ -14,6 +15,7 @@ use bytes::Bytes;
 use tokio_stream::wrappers::ReceiverStream;
 use zip::ZipArchive;
 
+pub(super) use self::context::Portion;
 use self::context::{Contextual, Files};
 use crate::by_hand::RepositoryFile;
 use crate::dockerfile::Rendered;
@@ -108,12 +110,14 @@ impl Layout {
         })
     }
 
-    /// The build context as a stream; the WAR is unpacked on a blocking thread as the stream is taken. With `repository`, the
+    /// A build context as a stream; the WAR is unpacked on a blocking thread as the stream is taken. With `repository`, the
     /// files that a hand-written Dockerfile may copy are in it too, and each layer, so that it can name them all.
     pub(super) fn context(
         &self,
         webapp: &str,
+        dockerfile: &str,
         rendered: &Arc<Rendered>,
+        portion: Portion,
         repository: Option<&Arc<Vec<RepositoryFile>>>,
     ) -> ReceiverStream<io::Result<Bytes>> {
         let mut files = Arc::clone(&self.files);
@@ -128,7 +132,9 @@ impl Layout {
             war: self.war.clone(),
             files,
             webapp: webapp.to_owned(),
+            dockerfile: dockerfile.to_owned(),
             rendered: Arc::clone(rendered),
+            portion,
             repository: repository.cloned().unwrap_or_default(),
         })
     }
@@ -199,7 +205,8 @@ mod tests {
             }],
             directories: vec!["config".to_owned()],
         });
-        let mut stream = surveyed(war).expect("no finding").context("ROOT", &rendered, None);
+        let layout = surveyed(war).expect("no finding");
+        let mut stream = layout.context("ROOT", &rendered.text, &rendered, Portion::All, None);
         let mut bytes = Vec::new();
         while let Some(block) = stream.next().await {
             bytes.extend_from_slice(&block.expect("a block"));

@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep};
 use crate::clients::engine::{Locked, ProgramSpec, ProgramState};
 use crate::definition::Stack;
 use crate::model::{BuiltImage, Finding};
-use crate::pipeline::stages::{Checked, Packed};
+use crate::pipeline::stages::{Built, Checked, Packed};
 use crate::pipeline::watched::Watched;
 use crate::pipeline::{Run, StageError, services};
 use crate::tomcat::Console;
@@ -34,7 +34,7 @@ const WRITABLE: [&str; 3] = ["/tmp", "/usr/local/tomcat/temp", "/usr/local/tomca
 
 pub(in crate::pipeline) async fn boot_check(
     run: &Run,
-    built: &BuiltImage,
+    built: &Built,
     packed: &Packed,
     checked: &Checked,
 ) -> Result<(), StageError> {
@@ -52,7 +52,7 @@ pub(in crate::pipeline) async fn boot_check(
     // They go with the build's other containers.
     services::start(run, &network).await?;
     let begun = Instant::now();
-    let application = start(run, built, &checked.stack, network).await?;
+    let application = start(run, &built.image, &checked.stack, network).await?;
     application.comes_up(begun).await?;
     let up = begun.elapsed();
     run.say(&format!("The application answers after {:.1} s", up.as_secs_f64()));

@@ -1,15 +1,15 @@
 //! Checkout: the merge of the merge request's head into the target's tip, computed in the mirror, laid out in a directory.
 //!
 //! What would be on the target branch after the merge is what gets built: two merge requests that are each green alone
-//! can break the trunk together.
+//! can break the trunk together. Of a push to the trunk the pushed commit is built as it is.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::clients::git::{Fetched, GitErrorKind, Merged};
-use crate::model::{Finding, Sha};
+use crate::model::{Finding, Sha, mark};
 use crate::pipeline::{Run, StageError};
-use crate::store::{builds, pins};
+use crate::store::{builds, pins, trunk};
 
 /// How often a fetch is repeated while GitLab does not yet show the commit that its own hook named.
 const LAGGING: u32 = 5;
@@ -20,7 +20,7 @@ const LAG: Duration = Duration::from_secs(1);
 pub(in crate::pipeline) struct Source {
     /// Where it is.
     pub directory: PathBuf,
-    /// The tip of the target branch that the head was merged with.
+    /// The tip of the target branch that the head was merged with; of a push the pushed commit itself.
     pub target_tip: Sha,
     /// The tree of the merge result.
     pub merge_tree: Sha,
@@ -29,18 +29,27 @@ pub(in crate::pipeline) struct Source {
 pub(in crate::pipeline) async fn checkout(run: &Run) -> Result<Source, StageError> {
     let mr = &run.build.merge_request;
     let git = &run.parts.git;
-    run.say(&format!(
-        "Fetching {} of {} and its target {}",
-        mr.head.short(),
-        mr.project,
-        mr.target_branch
-    ));
+    run.say(&match mr.is_trunk() {
+        false => format!(
+            "Fetching {} of {} and its target {}",
+            mr.head.short(),
+            mr.project,
+            mr.target_branch
+        ),
+        true => format!(
+            "Fetching {} of branch {} of {}",
+            mr.head.short(),
+            mr.target_branch,
+            mr.project
+        ),
+    });
     let fetched = fetch(run).await?;
     run.say(&format!(
         "Fetched {} objects, {} bytes; {} is at {}",
         fetched.objects, fetched.received_bytes, mr.target_branch, fetched.target_tip
     ));
     let tip = match pins::of_build(&run.parts.pool, run.build.id).await? {
+        _ if mr.is_trunk() => mr.head.clone(),
         None => fetched.target_tip,
         Some(pins) => pinned(run, pins.target_tip).await?,
     };
@@ -74,17 +83,27 @@ pub(in crate::pipeline) async fn checkout(run: &Run) -> Result<Source, StageErro
             .into());
         }
     };
+    let commits = match mr.is_trunk() {
+        false => commits,
+        true => {
+            let before = trunk::before(&run.parts.pool, mr.project_id, &mr.target_branch, &mr.head).await?;
+            git.commits(mr.project_id, &mr.head, before.as_ref()).await?
+        }
+    };
     record(run, &tip, Some(&tree)).await?;
     builds::record_commits(&run.parts.pool, &run.claim, run.build.id, &commits).await?;
     let directory = run.workspace.source();
     let checkout = git.checkout(mr.project_id, &tree, &directory, &run.cancel).await?;
-    run.say(&format!(
-        "Merged {} ({} commits) into {}: tree {tree}, {} files",
-        mr.head.short(),
-        commits.len(),
-        tip.short(),
-        checkout.files
-    ));
+    let what = match mr.is_trunk() {
+        false => format!(
+            "Merged {} ({} commits) into {}",
+            mr.head.short(),
+            commits.len(),
+            tip.short()
+        ),
+        true => format!("{} at {}", mr.target_branch, tip.short()),
+    };
+    run.say(&format!("{what}: tree {tree}, {} files", checkout.files));
     incomplete(&checkout.submodules, &checkout.lfs_pointers, &checkout.outside_links)?;
     run.note(format!("{} files", checkout.files));
     Ok(Source {
@@ -138,10 +157,44 @@ async fn fetch(run: &Run) -> Result<Fetched, StageError> {
         }
     }
     still_wanted(run).await?;
-    Err(StageError::world(format!(
-        "GitLab's API says that !{} is at {}, but its Git does not hand that commit out yet",
-        mr.iid, mr.head
-    )))
+    if mr.is_trunk() {
+        return fetch_pushed(run).await;
+    }
+    Err(not_yet(run))
+}
+
+fn not_yet(run: &Run) -> StageError {
+    let mr = &run.build.merge_request;
+    StageError::world(format!(
+        "GitLab's API says that {} is at {}, but its Git does not hand that commit out yet",
+        mark(mr.iid, &mr.target_branch),
+        mr.head
+    ))
+}
+
+/// A commit that was pushed and that is not in the branch: a forced push took it away, and GitLab may still have it.
+async fn fetch_pushed(run: &Run) -> Result<Fetched, StageError> {
+    let mr = &run.build.merge_request;
+    let parts = &run.parts;
+    if parts
+        .git
+        .fetch_sha(&mr.project, mr.project_id, &mr.head, &run.cancel)
+        .await?
+    {
+        return Ok(Fetched {
+            head: mr.head.clone(),
+            target_tip: mr.head.clone(),
+            received_bytes: 0,
+            objects: 0,
+        });
+    }
+    match parts.gitlab.branch_tip(mr.project_id, &mr.target_branch).await? {
+        Some(tip) if tip == mr.head => Err(not_yet(run)),
+        _ => Err(StageError::Superseded(format!(
+            "GitLab has no commit {} any more: {} was pushed over",
+            mr.head, mr.target_branch
+        ))),
+    }
 }
 
 /// A person may build an old commit again; for everybody else the merge request's present head counts.
@@ -150,10 +203,12 @@ async fn still_wanted(run: &Run) -> Result<(), StageError> {
     if run.build.trigger == crate::model::Trigger::Person {
         return Ok(());
     }
-    match run.parts.gitlab.merge_request(mr.project_id, mr.iid).await? {
+    // A newer tip takes nothing away from an older one.
+    let Some(iid) = mr.iid else { return Ok(()) };
+    match run.parts.gitlab.merge_request(mr.project_id, iid).await? {
         (_, Some(now)) if now.head != mr.head => Err(StageError::Superseded(format!(
-            "GitLab says that !{} is at {} by now: a newer build follows",
-            mr.iid, now.head
+            "GitLab says that !{iid} is at {} by now: a newer build follows",
+            now.head
         ))),
         _ => Ok(()),
     }

@@ -7,13 +7,14 @@ mod checkout;
 mod inspect_image;
 mod package;
 mod push_image;
+mod push_libraries;
 mod render_dockerfile;
 mod take_dockerfile;
 mod take_inventory;
 mod unit_test;
 
 pub(super) use boot_check::boot_check;
-pub(super) use build_image::build_image;
+pub(super) use build_image::{Built, build_image};
 pub(super) use check_war::{Checked, check_war};
 pub(super) use checkout::{Source, checkout};
 pub(super) use package::{Packed, package};

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use crate::dockerfile::{Description, describe};
-use crate::model::{BuiltImage, Digest, PushedImage};
-use crate::pipeline::stages::Prepared;
+use crate::model::{Digest, PushedImage};
+use crate::pipeline::stages::{Built, Prepared};
 use crate::pipeline::{Run, StageError};
 use crate::sbom::{self, Sbom};
 
@@ -21,15 +21,18 @@ pub(in crate::pipeline) struct Pushed {
 
 pub(in crate::pipeline) async fn push_image(
     run: &Run,
-    built: &BuiltImage,
+    built: &mut Built,
     prepared: &Prepared,
     sbom: &Sbom,
 ) -> Result<Pushed, StageError> {
     let parts = &run.parts;
-    let reference = &built.reference;
+    let reference = &built.image.reference;
     if let Some(mut pushed) = earlier(run, reference, sbom).await? {
         pushed.sbom = attach_or_adopt(run, &pushed.image, sbom).await?;
         return Ok(pushed);
+    }
+    if let Some(early) = built.early.take() {
+        early.end(run).await;
     }
     run.say(&format!("Pushing {reference}"));
     let told = parts

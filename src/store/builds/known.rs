@@ -4,7 +4,8 @@ use chrono::{DateTime, Utc};
 use sqlx::PgExecutor;
 use sqlx::types::Json;
 
-use crate::model::{BuildId, BuildState, DeliveryId, Person, ProjectId, Sha};
+use crate::model::{BuildId, BuildState, DeliveryId, MergeRequest, Person, ProjectId, Sha};
+use crate::store::trunk;
 use crate::store::{Result, decode};
 
 /// What intake must know of an earlier build of the same merge request.
@@ -28,9 +29,42 @@ pub struct Known {
     pub stopping: bool,
 }
 
+/// Row of [`Known`].
+struct KnownRow {
+    id: i64,
+    head: String,
+    target_branch: String,
+    draft: bool,
+    state: String,
+    target_tip: Option<String>,
+    seen_tip: String,
+    ended_by: Option<String>,
+    stopping: bool,
+}
+
+impl KnownRow {
+    fn known(self) -> Result<Known> {
+        let tip = self.target_tip.unwrap_or(self.seen_tip);
+        Ok(Known {
+            id: BuildId(self.id),
+            head: decode("build.head", &self.head)?,
+            target_branch: self.target_branch,
+            draft: self.draft,
+            state: decode("build.state", &self.state)?,
+            target_tip: Some(tip)
+                .filter(|tip| !tip.is_empty())
+                .map(|tip| decode("build.target_tip", &tip))
+                .transpose()?,
+            ended_by: self.ended_by,
+            stopping: self.stopping,
+        })
+    }
+}
+
 /// The builds of a merge request, newest first.
 pub async fn of_merge_request(db: impl PgExecutor<'_>, project: ProjectId, iid: i64) -> Result<Vec<Known>> {
-    let rows = sqlx::query!(
+    let rows = sqlx::query_as!(
+        KnownRow,
         r#"select b.id, head, target_branch, draft, state, target_tip, seen_tip, ended_by,
                   (j.cancel is not null and j.fence is not null) as "stopping!"
            from build b left join job j on j.lane = 'build' and j.subject = b.id::text
@@ -40,28 +74,38 @@ pub async fn of_merge_request(db: impl PgExecutor<'_>, project: ProjectId, iid: 
     )
     .fetch_all(db)
     .await?;
-    rows.into_iter()
-        .map(|row| {
-            let tip = row.target_tip.unwrap_or(row.seen_tip);
-            Ok(Known {
-                id: BuildId(row.id),
-                head: decode("build.head", &row.head)?,
-                target_branch: row.target_branch,
-                draft: row.draft,
-                state: decode("build.state", &row.state)?,
-                target_tip: Some(tip)
-                    .filter(|tip| !tip.is_empty())
-                    .map(|tip| decode("build.target_tip", &tip))
-                    .transpose()?,
-                ended_by: row.ended_by,
-                stopping: row.stopping,
-            })
-        })
-        .collect()
+    rows.into_iter().map(KnownRow::known).collect()
+}
+
+/// The builds of this tip of a target branch, and those of other tips that have not ended, newest first.
+pub async fn of_tip(db: impl PgExecutor<'_>, project: ProjectId, branch: &str, tip: &Sha) -> Result<Vec<Known>> {
+    let rows = sqlx::query_as!(
+        KnownRow,
+        r#"select b.id, head, target_branch, draft, state, target_tip, seen_tip, ended_by,
+                  (j.cancel is not null and j.fence is not null) as "stopping!"
+           from build b left join job j on j.lane = 'build' and j.subject = b.id::text
+           where project_id = $1 and target_branch = $2 and iid is null
+             and (head = $3 or state in ('queued', 'running')) order by b.id desc"#,
+        project.0,
+        branch,
+        tip.as_str(),
+    )
+    .fetch_all(db)
+    .await?;
+    rows.into_iter().map(KnownRow::known).collect()
+}
+
+/// The builds of the same merge request, or of the same push; newest first.
+pub async fn alike(db: impl PgExecutor<'_>, mr: &MergeRequest) -> Result<Vec<Known>> {
+    match mr.iid {
+        Some(iid) => of_merge_request(db, mr.project_id, iid).await,
+        None => of_tip(db, mr.project_id, &mr.target_branch, &mr.head).await,
+    }
 }
 
 /// The build that the newest delivery stands for which arrived after `at`, `except` not counted: what came before it
-/// is of yesterday.
+/// is of yesterday. A push to the trunk may stand for a merge request's build as well, but tells nothing of where the merge
+/// request is.
 pub async fn of_later_delivery(
     db: impl PgExecutor<'_>,
     project: ProjectId,
@@ -72,6 +116,7 @@ pub async fn of_later_delivery(
     let id = sqlx::query_scalar!(
         "select b.id from build b join delivery d on d.build_id = b.id
          where b.project_id = $1 and b.iid = $2 and d.received_at > $3 and d.id is distinct from $4
+           and d.event is distinct from 'Push Hook'
          order by d.received_at desc, d.id desc limit 1",
         project.0,
         iid,
@@ -107,4 +152,12 @@ pub async fn lock_merge_request(db: impl PgExecutor<'_>, project: ProjectId, iid
     .fetch_one(db)
     .await?;
     Ok(())
+}
+
+/// Serialises all decisions over what a build is of, a merge request or a trunk, until the end of the transaction.
+pub async fn lock(db: impl PgExecutor<'_>, mr: &MergeRequest) -> Result<()> {
+    match mr.iid {
+        Some(iid) => lock_merge_request(db, mr.project_id, iid).await,
+        None => trunk::lock(db, mr.project_id, &mr.target_branch).await,
+    }
 }

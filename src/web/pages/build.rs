@@ -157,7 +157,14 @@ fn facts(detail: &wire::BuildDetail, now: DateTime<Utc>) -> Vec<Fact> {
     let mut facts = vec![
         Fact {
             link: words::link(&build.merge_request_url).map(str::to_owned),
-            ..fact("Merge request", format!("{}!{}", build.project, build.iid))
+            ..fact(
+                if build.iid.is_some() {
+                    "Merge request"
+                } else {
+                    "Push to"
+                },
+                build.full_mark(),
+            )
         },
         fact(
             "Author",
@@ -188,7 +195,7 @@ fn facts(detail: &wire::BuildDetail, now: DateTime<Utc>) -> Vec<Fact> {
         "Begun by",
         match build.trigger {
             Trigger::Webhook => "a webhook of GitLab".to_owned(),
-            Trigger::Poll => "the comparison with GitLab's open merge requests (its webhook was lost)".to_owned(),
+            Trigger::Poll => "the comparison with GitLab (its webhook was lost)".to_owned(),
             Trigger::Person => detail.requested_by.clone().unwrap_or_else(|| "a person".to_owned()),
         },
     ));

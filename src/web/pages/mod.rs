@@ -9,7 +9,11 @@ mod build;
 mod build_log;
 mod builds;
 mod deliveries;
+mod diff;
+mod environments;
+mod promotions;
 mod provider;
+mod quality;
 mod sign_in;
 mod tokens;
 mod words;
@@ -22,7 +26,8 @@ use super::error::{Error, Result};
 use super::people::{Caller, Who, csrf_token};
 use super::routes::{Needs, Routes};
 use crate::model::Permission::{
-    AllAccounts, ApproveFork, OrderBuild, OwnAccount, Read, ReadDeliveries, ReplayDelivery,
+    AllAccounts, ApproveFork, ApprovePromotion, OrderBuild, OwnAccount, Read, ReadDeliveries, RejectImage,
+    ReplayDelivery, RequestPromotion, RollBack, SteerPromotion,
 };
 
 pub(super) fn routes() -> Routes {
@@ -35,6 +40,20 @@ pub(super) fn routes() -> Routes {
         .get("/deliveries", ReadDeliveries, deliveries::list)
         .get("/deliveries/{id}", ReadDeliveries, deliveries::show)
         .post("/deliveries/{id}/replay", ReplayDelivery, deliveries::replay)
+        .get("/environments", Read, environments::show)
+        .get("/environments/history/{application}", Read, environments::history)
+        .get("/promotions", Read, promotions::list)
+        .get("/promotions/new", Read, promotions::new)
+        .post("/promotions", RequestPromotion, promotions::request)
+        .get("/promotions/{id}", Read, promotions::show)
+        .post("/promotions/{id}/approve", ApprovePromotion, promotions::approve)
+        .post("/promotions/{id}/cancel", SteerPromotion, promotions::cancel)
+        .post("/promotions/{id}/resume", SteerPromotion, promotions::resume)
+        .post("/promotions/{id}/reject", RejectImage, promotions::reject)
+        .get("/rollbacks/new", RollBack, promotions::new_rollback)
+        .post("/rollbacks", RollBack, promotions::roll_back)
+        .get("/diff", Read, diff::show)
+        .get("/quality", Read, quality::show)
         .get("/sign-in", Needs::Nothing, sign_in::show)
         .post("/sign-in", Needs::OwnProof, sign_in::by_token)
         .get("/sign-in/provider", Needs::Nothing, provider::begin)

@@ -40,6 +40,7 @@ pub(in crate::web) fn authorise(
     Ok(Actor {
         name,
         kind,
+        email: None,
         address: caller.address.clone(),
         roles,
     })

@@ -47,9 +47,9 @@ function addCopyButtons() {
 }
 
 function liveList(list) {
-  const ask = refresher("builds", () => location.href, 200);
+  const ask = refresher(list.id, () => location.href, 200);
   const events = new EventSource(list.dataset.live);
-  events.addEventListener("build", ask);
+  for (const kind of ["build", "promotion"]) events.addEventListener(kind, ask);
   events.addEventListener("resync", ask);
   events.onopen = ask;
   setInterval(ask, 30000); // Ages and durations grow; a lost event is made up for.

@@ -24,7 +24,7 @@ pub(super) fn cost(size: u64) -> u32 {
 }
 
 /// So long the others have waited for a taker in all when it is let go, if this is also a good part of the time.
-const PATIENCE: Duration = Duration::from_millis(500);
+const PATIENCE: Duration = Duration::from_millis(1500);
 const PART: u32 = 2;
 
 /// How often the waiting is looked at.

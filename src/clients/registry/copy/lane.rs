@@ -19,8 +19,8 @@ use crate::clients::registry::session::{Scopes, Session};
 use crate::clients::registry::{Registry, RegistryError, RegistryErrorKind};
 use crate::model::Digest;
 
-/// What a lane has under way by itself at once, by [`cost`]: three large blobs or many small ones.
-const AT_ONCE: usize = 3 * (64 + 1024);
+/// What a lane has under way by itself at once, by [`cost`]: four large blobs or many small ones.
+const AT_ONCE: usize = 4 * (64 + 1024);
 
 /// A destination while it is written to.
 pub(super) struct Lane {

@@ -34,15 +34,12 @@ impl Lane {
     /// Puts a manifest by its digest, unless it is there, and reads it back.
     pub(super) async fn bring_manifest(&self, manifest: &Manifest) -> Result<(), RegistryError> {
         let place = manifest.digest.as_str();
-        if self.head_manifest(place).await?.is_none() {
-            self.put_manifest(place, &manifest.media_type, manifest.bytes.clone())
-                .await?;
-            if self.head_manifest(place).await?.is_none() {
-                let cause = format!("it took manifest {place} and does not have it now: look into its log");
-                return Err(self.wrong(RegistryErrorKind::Mismatch, cause));
-            }
+        if self.head_manifest(place).await?.is_some() {
+            return self.read_back(place, &manifest.digest).await;
         }
-        self.read_back(place, &manifest.digest).await
+        self.put_manifest(place, &manifest.media_type, manifest.bytes.clone())
+            .await?;
+        self.is_there(place, &manifest.digest).await
     }
 
     /// Sets the tag, which nobody else must have set meanwhile, and reads it back.
@@ -56,14 +53,18 @@ impl Lane {
             self.put_manifest(&self.tag, &root.media_type, root.bytes.clone())
                 .await?;
         }
-        if !self.tag_is_there().await? {
-            let cause = format!(
-                "it took the tag {} and does not have it now: look into its log",
-                self.tag
-            );
-            return Err(self.wrong(RegistryErrorKind::Mismatch, cause));
+        self.is_there(&self.tag, &root.digest).await
+    }
+
+    /// Asks for what was put in both ways.
+    async fn is_there(&self, reference: &str, digest: &Digest) -> Result<(), RegistryError> {
+        let (said, ()) = tokio::try_join!(self.head_manifest(reference), self.read_back(reference, digest))?;
+        if said.as_ref() == Some(digest) {
+            return Ok(());
         }
-        self.read_back(&self.tag, &root.digest).await
+        let found = said.map_or("nothing there".to_owned(), |said| format!("that it is {said}"));
+        let cause = format!("it took {digest} as {reference} and now says {found}: it is not to be trusted");
+        Err(self.wrong(RegistryErrorKind::Mismatch, cause))
     }
 
     /// Gets a manifest and holds its bytes against the digest.

@@ -240,7 +240,7 @@ impl GitLab {
         Ok(fork)
     }
 
-    fn edit(&self, mr: &Mr, how: impl FnOnce(&mut Mr)) -> Result<Mr> {
+    pub(super) fn edit(&self, mr: &Mr, how: impl FnOnce(&mut Mr)) -> Result<Mr> {
         let mut state = self.shared.lock();
         let found = state.mrs.iter_mut().find(|known| known.id == mr.id);
         let found = found.with_context(|| format!("no {}!{}", mr.project, mr.iid))?;
@@ -252,7 +252,7 @@ impl GitLab {
 
 impl Shared {
     /// The person of that handle, made if unknown.
-    fn user(&self, username: &str, public_email: bool) -> User {
+    pub(super) fn user(&self, username: &str, public_email: bool) -> User {
         let mut state = self.lock();
         if let Some(known) = state.users.iter().find(|user| user.username == username) {
             return known.clone();

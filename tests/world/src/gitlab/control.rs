@@ -16,7 +16,7 @@ use axum::{Json, Router};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::{Access, Edit, Event, Failure, GitLab, OpenMr};
+use super::{Access, Edit, Event, Failure, GitLab, OpenMr, Pushed, Strategy};
 
 /// Path in the repository → content.
 type Edits = BTreeMap<String, String>;
@@ -47,6 +47,21 @@ enum Order {
         edits: Edits,
         message: String,
     },
+    /// → what the target branch was pushed to.
+    Merge {
+        project: String,
+        iid: u64,
+        strategy: Strategy,
+    },
+    /// → what the branch was pushed to.
+    PushTo {
+        project: String,
+        branch: String,
+        edits: Edits,
+        message: String,
+    },
+    /// To the project's own webhooks → a list of what `deliver` answers.
+    SendPushHooks(Pushed),
     /// → the merge request.
     EditTitle { project: String, iid: u64, title: String },
     /// → the merge request.
@@ -142,6 +157,18 @@ async fn obey(gitlab: &GitLab, order: Order) -> Result<Value> {
         } => {
             json!({"sha": gitlab.push_to_target(&project, &borrowed(&edits), &message).await?})
         }
+        Order::Merge { project, iid, strategy } => {
+            json!(gitlab.merge(&gitlab.mr(&project, iid)?, strategy).await?)
+        }
+        Order::PushTo {
+            project,
+            branch,
+            edits,
+            message,
+        } => {
+            json!(gitlab.push_to(&project, &branch, &borrowed(&edits), &message).await?)
+        }
+        Order::SendPushHooks(pushed) => json!(gitlab.send_push_hooks(&pushed).await?),
         Order::EditTitle { project, iid, title } => json!(gitlab.edit_title(&gitlab.mr(&project, iid)?, &title)?),
         Order::EditLabels { project, iid, labels } => {
             let labels: Vec<&str> = labels.iter().map(String::as_str).collect();

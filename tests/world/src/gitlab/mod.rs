@@ -7,6 +7,7 @@
 mod api;
 mod change;
 mod control;
+mod merge;
 mod repository;
 mod smart_http;
 mod state;
@@ -20,6 +21,7 @@ use anyhow::{Context, Result};
 use tokio::task::JoinHandle;
 
 pub use change::OpenMr;
+pub use merge::{Pushed, Strategy};
 pub use repository::Edit;
 use state::State;
 pub use state::{Access, Failure, Hook, Mr, Note, Project, Seen, Status, User};

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use tokio::process::Command;
 
+use super::merge::Strategy;
 use super::state::User;
 use crate::process::run;
 
@@ -76,6 +77,44 @@ pub(crate) async fn change(
     git(
         clone.path(),
         &["push", "-q", "--force", &source, &format!("HEAD:refs/heads/{branch}")],
+    )
+    .await?;
+    git(clone.path(), &["rev-parse", "HEAD"]).await
+}
+
+/// Merges a ref into a branch, and returns the branch's new tip.
+pub(crate) async fn merge(
+    bare: &Path,
+    branch: &str,
+    head: &str,
+    strategy: Strategy,
+    message: &str,
+    by: &User,
+) -> Result<String> {
+    let clone = Clone::new(bare.parent().context("a repository at the root")?)?;
+    let source = bare.display().to_string();
+    git(clone.path(), &["clone", "-q", "--branch", branch, &source, "."]).await?;
+    git(clone.path(), &["fetch", "-q", "origin", &format!("{head}:merged")]).await?;
+    git(clone.path(), &["config", "user.name", &by.name]).await?;
+    git(clone.path(), &["config", "user.email", &by.email]).await?;
+    match strategy {
+        Strategy::MergeCommit => {
+            git(clone.path(), &["merge", "-q", "--no-ff", "-m", message, "merged"]).await?;
+        }
+        Strategy::FastForward => {
+            git(clone.path(), &["merge", "-q", "--ff-only", "merged"]).await?;
+        }
+        Strategy::Squash => {
+            git(clone.path(), &["merge", "-q", "--squash", "merged"]).await?;
+            commit(clone.path(), message, by).await?;
+        }
+        Strategy::Rebase => {
+            git(clone.path(), &["rebase", "-q", "--force-rebase", branch, "merged"]).await?;
+        }
+    }
+    git(
+        clone.path(),
+        &["push", "-q", &source, &format!("HEAD:refs/heads/{branch}")],
     )
     .await?;
     git(clone.path(), &["rev-parse", "HEAD"]).await

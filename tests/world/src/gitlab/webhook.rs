@@ -1,4 +1,4 @@
-//! Merge request webhooks as a current GitLab sends them: every field, the headers, and the delivery.
+//! Webhooks of merge requests as a current GitLab sends them: every field, the headers, and the delivery.
 //!
 //! Written from the documentation's field list, with the quirks that receivers trip over: lists that are left out when
 //! empty, an address shown as `[REDACTED]`, a target change that shows only `merge_status`, two date formats.
@@ -91,31 +91,35 @@ impl Webhook {
     }
 }
 
+/// A delivery of its own.
+pub(super) fn webhook(instance: &str, event: &str, body: &Value) -> Result<Webhook> {
+    let key = uuid()?;
+    let headers = [
+        ("Content-Type", "application/json".to_owned()),
+        ("User-Agent", format!("GitLab/{VERSION}")),
+        ("X-Gitlab-Event", event.to_owned()),
+        ("X-Gitlab-Instance", instance.to_owned()),
+        ("X-Gitlab-Webhook-UUID", uuid()?),
+        ("X-Gitlab-Event-UUID", uuid()?),
+        ("Idempotency-Key", key),
+    ];
+    let headers = headers
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), value))
+        .collect();
+    Ok(Webhook {
+        headers,
+        body: serde_json::to_vec(body)?.into(),
+    })
+}
+
 impl GitLab {
     /// The webhook that GitLab would send for this merge request now; each call is a delivery with a key of its own.
     ///
     /// # Errors
     /// If the merge request's project is unknown.
     pub async fn webhook(&self, mr: &Mr, event: Event) -> Result<Webhook> {
-        let body = self.payload(mr, event).await?;
-        let key = uuid()?;
-        let headers = [
-            ("Content-Type", "application/json".to_owned()),
-            ("User-Agent", format!("GitLab/{VERSION}")),
-            ("X-Gitlab-Event", "Merge Request Hook".to_owned()),
-            ("X-Gitlab-Instance", self.url()),
-            ("X-Gitlab-Webhook-UUID", uuid()?),
-            ("X-Gitlab-Event-UUID", uuid()?),
-            ("Idempotency-Key", key),
-        ];
-        let headers = headers
-            .into_iter()
-            .map(|(name, value)| (name.to_owned(), value))
-            .collect();
-        Ok(Webhook {
-            headers,
-            body: serde_json::to_vec(&body)?.into(),
-        })
+        webhook(&self.url(), "Merge Request Hook", &self.payload(mr, event).await?)
     }
 
     /// Sends the event to every webhook of the project that listens to merge requests, as GitLab does by itself.
@@ -268,7 +272,7 @@ fn labels(mr: &Mr) -> Value {
     mr.labels.iter().enumerate().map(one).collect()
 }
 
-fn project(project: &Project) -> Value {
+pub(super) fn project(project: &Project) -> Value {
     let ssh = format!("git@gitlab.world.test:{}.git", project.path);
     json!({
         "id": project.id, "name": project.name(), "description": null, "web_url": project.web_url,

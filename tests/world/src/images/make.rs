@@ -4,10 +4,11 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Instant;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use tokio::process::Command;
 
 use super::MIRROR;
+use super::download;
 use super::recipe::{Archive, Base, Image, Recipe};
 use crate::engine::Engine;
 use crate::install::search_path;
@@ -121,46 +122,11 @@ async fn ensure_base(engine: &Engine, base: &Base, cache: &Path) -> Result<()> {
 
 /// The archive in the download folder, its checksum right.
 async fn download(archive: &Archive, folder: &Path) -> Result<PathBuf> {
-    std::fs::create_dir_all(folder)?;
-    let name = archive
-        .path
-        .rsplit('/')
-        .next()
-        .context("an archive path without a name")?;
-    let file = folder.join(name);
-    if file.exists() && sha512(&file).await? == archive.sha512 {
-        return Ok(file);
-    }
     let central = std::env::var("MAVEN_CENTRAL").unwrap_or_else(|_| CENTRAL.to_owned());
     let url = format!("{}/{}", central.trim_end_matches('/'), archive.path);
-    let partial = folder.join(format!("{name}.partial"));
-    run(Command::new("curl")
-        .args([
-            "--fail",
-            "--silent",
-            "--show-error",
-            "--location",
-            "--retry",
-            "3",
-            "--output",
-        ])
-        .arg(&partial)
-        .arg(&url))
-    .await
-    .context("set MAVEN_CENTRAL to a mirror of Maven Central if this machine cannot reach it")?;
-    let found = sha512(&partial).await?;
-    ensure!(
-        found == archive.sha512,
-        "{url} has the checksum {found}, not {}",
-        archive.sha512
-    );
-    std::fs::rename(&partial, &file)?;
-    Ok(file)
-}
-
-async fn sha512(file: &Path) -> Result<String> {
-    let printed = run(Command::new("sha512sum").arg(file)).await?;
-    Ok(printed.split_whitespace().next().unwrap_or_default().to_owned())
+    download::fetch(&url, "sha512sum", &archive.sha512, folder)
+        .await
+        .context("set MAVEN_CENTRAL to a mirror of Maven Central if this machine cannot reach it")
 }
 
 /// One-line apt sources for `suite`, from where this machine has its own packages.

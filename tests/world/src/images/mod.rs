@@ -4,6 +4,7 @@
 //! what tests push never reaches the cache, and an image that is there costs a copy of some files and nothing else. The
 //! engine keeps the layers as well, so a build does not extract them anew.
 
+pub mod download;
 mod make;
 mod recipe;
 mod seed;

@@ -1,0 +1,51 @@
+//! Beside the boot check: libraries that are new go to the registry, because they are nearly all of an image. Whoever pushes
+//! the image then finds them there.
+//!
+//! They lie in a repository of their own, under the checksum of what they are: what is not yet checked is not among the
+//! images. That they are there is no condition for anything, so whatever goes wrong is told and no more.
+
+use tokio::task::JoinHandle;
+
+use crate::model::Digest;
+use crate::pipeline::Run;
+
+/// Digits of the checksum in the tag.
+const DIGITS: usize = 16;
+
+/// A push that goes on; dropped, it ends.
+#[derive(Debug)]
+pub(in crate::pipeline) struct EarlyPush(JoinHandle<Result<(), String>>);
+
+impl EarlyPush {
+    /// Begins to push the foundation of this name and checksum, if the house wants it.
+    pub(super) fn begin(run: &Run, name: &str, checksum: &Digest) -> Option<Self> {
+        let registry = &run.parts.config.registry;
+        if registry.libraries.is_empty() {
+            return None;
+        }
+        let tag = &checksum.hex()[..DIGITS];
+        let reference = format!("{}/{}:{tag}", registry.repository, registry.libraries);
+        let (engine, login, name) = (run.parts.engine.clone(), run.parts.login(&reference), name.to_owned());
+        Some(Self(tokio::spawn(async move {
+            let pushed = engine.push_foundation(&name, &reference, login.as_ref()).await;
+            pushed.map_err(|error| error.to_string())
+        })))
+    }
+
+    /// Waits for its end.
+    pub(super) async fn end(mut self, run: &Run) {
+        match (&mut self.0).await {
+            Ok(Ok(())) => run.say("The libraries are in the registry already"),
+            Ok(Err(error)) => run.say(&format!(
+                "The libraries could not be pushed ahead of the image, and go with it: {error}"
+            )),
+            Err(error) => run.say(&format!("Pushing the libraries ahead of the image broke: {error}")),
+        }
+    }
+}
+
+impl Drop for EarlyPush {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}

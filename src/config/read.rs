@@ -307,6 +307,41 @@ mod tests {
     }
 
     #[test]
+    fn a_provider_needs_its_application_and_proxies_are_networks() {
+        let config = load_with(&[]).expect("valid");
+        assert!(
+            config.sign_in.provider.is_none(),
+            "nothing is set, so people sign in with tokens"
+        );
+        let errors = load_with(&[
+            ("SEAWORTHY_SIGN_IN_ISSUER", "gitlab.example.com"),
+            ("SEAWORTHY_SIGN_IN_CLIENT_ID", "id"),
+            ("SEAWORTHY_SERVER_TRUSTED_PROXIES", "10.0.0.0/8, ::1, proxy"),
+        ]);
+        let text = errors.expect_err("invalid").to_string();
+        for expected in [
+            "sign_in.issuer = \"gitlab.example.com\": not a URL",
+            "sign_in.client_secret = \"\": required with sign_in.issuer",
+            "server.trusted_proxies = \"proxy\": must be an address or a network",
+        ] {
+            assert!(text.contains(expected), "missing {expected:?} in:\n{text}");
+        }
+        assert!(!text.contains("client_id") && !text.contains("::1"), "{text}");
+        let config = load_with(&[
+            ("SEAWORTHY_SIGN_IN_ISSUER", "https://gitlab.example.com/"),
+            ("SEAWORTHY_SIGN_IN_CLIENT_ID", "id"),
+            ("SEAWORTHY_SIGN_IN_CLIENT_SECRET", "canary"),
+            ("SEAWORTHY_SIGN_IN_GROUPS_CLAIM", ""),
+        ]);
+        let config = config.expect("valid");
+        assert!(!format!("{config:?}").contains("canary"), "a secret is shown by Debug");
+        let provider = config.sign_in.provider.expect("a provider");
+        // As it was written: the provider's own name of itself is compared with it.
+        assert_eq!(provider.issuer, "https://gitlab.example.com/");
+        assert_eq!(provider.groups_claim, None);
+    }
+
+    #[test]
     fn all_mistakes_are_told_at_once_and_no_secret_with_them() {
         let file = r#"
             [serverr]

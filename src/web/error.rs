@@ -166,6 +166,7 @@ fn as_page(error: &Error, id: &str, method: &Method, path: &str, back: &str) -> 
         // After a form, the page that the form stood on: its address is the order's without the last part.
         let next = match *method {
             Method::GET | Method::HEAD => back,
+            _ if path.starts_with("/account/") => "/account",
             _ => path.rsplit_once('/').map_or("/", |(page, _)| page),
         };
         return Redirect::to(&format!("/sign-in?next={}", encode_component(next))).into_response();

@@ -89,7 +89,7 @@ pub(super) async fn rebuild(state: &AppState, id: BuildId, caller: &Caller, pins
     tell(&mut tx, made, mr).await?;
     tx.commit().await?;
     wake(state, made, &[Event::Job(Lane::Build), Event::Job(Lane::Notify)]);
-    tracing::info!(build = %made, of = %id, by, "rebuild ordered");
+    tracing::info!(build = %made, of = %id, by, address = actor.address, "rebuild ordered");
     Ok(made)
 }
 
@@ -125,7 +125,7 @@ pub(super) async fn cancel(state: &AppState, id: BuildId, caller: &Caller) -> Re
     };
     tx.commit().await?;
     wake(state, id, &[Event::Cancel(id), Event::Job(Lane::Notify)]);
-    tracing::info!(build = %id, by, ?done, "cancel ordered");
+    tracing::info!(build = %id, by, address = actor.address, ?done, "cancel ordered");
     Ok(done)
 }
 
@@ -154,7 +154,7 @@ pub(super) async fn approve(state: &AppState, id: BuildId, caller: &Caller) -> R
     tell(&mut tx, id, &record.build.merge_request).await?;
     tx.commit().await?;
     wake(state, id, &[Event::Job(Lane::Build), Event::Job(Lane::Notify)]);
-    tracing::info!(build = %id, by, "approved");
+    tracing::info!(build = %id, by, address = actor.address, "approved");
     Ok(())
 }
 
@@ -169,7 +169,7 @@ pub(super) async fn replay(state: &AppState, id: DeliveryId, caller: &Caller) ->
     jobs::enqueue(&mut *tx, Lane::Intake, &id.to_string(), "", Duration::ZERO).await?;
     tx.commit().await?;
     state.hub.tell(Event::Job(Lane::Intake));
-    tracing::info!(delivery = %id, by, "replay ordered");
+    tracing::info!(delivery = %id, by, address = actor.address, "replay ordered");
     Ok(())
 }
 

@@ -5,7 +5,9 @@ use std::time::Duration;
 use axum::http::header;
 use reqwest::{Method, Response};
 use seaworthy::model::{BuildId, BuildState, Role};
-use seaworthy::store::tokens;
+use seaworthy::store::{self, tokens};
+use secrecy::SecretString;
+use world::World;
 
 use super::site::{Site, WRITER, mark_in, merge_request};
 
@@ -442,4 +444,109 @@ async fn a_person_makes_tokens_that_may_no_more_than_he() {
             .expect("made")
     );
     site.close().await;
+}
+
+#[tokio::test]
+async fn over_https_no_sibling_of_the_host_can_plant_a_cookie() {
+    let site = Site::open_as(true, ADMINS, &[("SERVER_PUBLIC_URL", "https://ci.example.com")]).await;
+    let page = site.get("/sign-in").await;
+    let visit = named(&cookies(&page), "__Host-seaworthy-visit");
+    let mark = mark_in(&page.text().await.expect("a text"));
+    let right = paste(&site, WRITER, &visit, &mark).await;
+    let set = right.headers().get_all(header::SET_COOKIE);
+    let set: Vec<&str> = set.iter().map(|value| value.to_str().expect("a text")).collect();
+    let session = set
+        .iter()
+        .find(|cookie| cookie.starts_with("__Host-seaworthy-session="))
+        .expect("a session");
+    assert!(
+        session.contains("; Path=/;") && session.ends_with("; Secure"),
+        "{session}"
+    );
+    assert!(!session.contains("Domain"), "{session}");
+    // A cookie of the plain name, which a sibling could plant, is nobody's.
+    let value = session.split(['=', ';']).nth(1).expect("a value");
+    let get = |cookie: String| {
+        site.request(Method::GET, "/account", None)
+            .header("cookie", cookie)
+            .send()
+    };
+    assert_eq!(
+        get(format!("seaworthy-session={value}"))
+            .await
+            .expect("an answer")
+            .status(),
+        303
+    );
+    let known = get(format!("__Host-seaworthy-session={value}"))
+        .await
+        .expect("an answer");
+    assert_eq!(known.status(), 403, "a token is known, and is no person");
+    site.close().await;
+}
+
+#[tokio::test]
+async fn tokens_of_before_roles_keep_what_they_could_and_come_to_an_end() {
+    let world = World::attach();
+    let name = format!("web_{}", uuid::Uuid::new_v4().simple());
+    let database = world.postgres.create_database(&name).await.expect("a database");
+    let pool = store::connect(&SecretString::from(database.url.clone()), 2).expect("a URL of Postgres");
+    // The schema of before, with what was in it.
+    let mut files: Vec<_> = std::fs::read_dir("migrations")
+        .expect("a folder")
+        .flatten()
+        .map(|file| file.path())
+        .collect();
+    files.sort();
+    let number = |path: &std::path::Path| {
+        path.file_name()
+            .and_then(|name| name.to_str())
+            .map(|name| name[..4].to_owned())
+    };
+    for file in files
+        .iter()
+        .filter(|file| number(file).is_some_and(|number| *"0009" > *number))
+    {
+        let sql = std::fs::read_to_string(file).expect("a migration");
+        sqlx::raw_sql(sqlx::AssertSqlSafe(sql))
+            .execute(&pool)
+            .await
+            .expect("it runs");
+    }
+    let old =
+        "insert into api_token (name, sha256, may_write) values ('writer', '\\x01', true), ('reader', '\\x02', false)";
+    sqlx::query(old).execute(&pool).await.expect("written");
+    let people = files
+        .iter()
+        .find(|file| number(file).as_deref() == Some("0009"))
+        .expect("the migration");
+    let sql = std::fs::read_to_string(people).expect("a migration");
+    sqlx::raw_sql(sqlx::AssertSqlSafe(sql))
+        .execute(&pool)
+        .await
+        .expect("it runs");
+
+    let found = tokens::list(&pool, None).await.expect("asked");
+    let found: Vec<_> = found
+        .iter()
+        .map(|token| (token.name.as_str(), token.role, &token.projects[..]))
+        .collect();
+    let all = ["**".to_owned()];
+    assert_eq!(
+        found,
+        [
+            ("reader", Role::Viewer, &all[..]),
+            ("writer", Role::Developer, &all[..])
+        ]
+    );
+    for token in tokens::list(&pool, None).await.expect("asked") {
+        assert_eq!((token.expires_at - token.created_at).num_days(), 90, "{}", token.name);
+    }
+    // A process of the version before still makes tokens: what it says of them is not believed.
+    let old = "insert into api_token (name, sha256, may_write) values ('late', '\\x03', true)";
+    sqlx::query(old).execute(&pool).await.expect("written");
+    let late = tokens::list(&pool, None).await.expect("asked").remove(0);
+    assert_eq!((late.name.as_str(), late.role), ("late", Role::Viewer));
+    pool.close().await;
+    database.close().await.expect("the database goes");
 }

@@ -72,12 +72,13 @@ async fn a_person_signs_in_with_a_browser_presses_a_button_and_signs_out() {
     browser.click("button.login-submit").await.expect("pressed");
 
     // Back where she wanted to go, as who she is.
+    let arrive = async |path: &str| {
+        let address = format!("{}{path}", site.url);
+        browser.arrive(&address).await.expect("the page");
+    };
+    arrive("/builds/1").await;
     let heading = browser.text("h1").await.expect("a heading");
     assert!(heading.contains("build 1"), "{heading}");
-    assert_eq!(
-        browser.address().await.expect("an address"),
-        format!("{}/builds/1", site.url)
-    );
     assert!(browser.text("nav").await.expect("a text").contains("anna"));
     assert_eq!(
         browser.evaluate("document.cookie").await.expect("a value"),
@@ -103,12 +104,14 @@ async fn a_person_signs_in_with_a_browser_presses_a_button_and_signs_out() {
         .click("form[action='/builds/1/rebuild'] button")
         .await
         .expect("pressed");
+    arrive("/builds/2").await;
     let heading = browser.text("h1 .number-of").await.expect("a heading");
     assert_eq!(heading, "build 2");
     let record = site.record(seaworthy::model::BuildId(2)).await;
     assert_eq!(record.requested_by.as_deref(), Some("anna"));
 
     browser.click("nav a[href='/account']").await.expect("her page");
+    arrive("/account").await;
     let roles = browser.text("#roles").await.expect("roles");
     assert_eq!(roles, "release manager for shop/**");
     assert!(browser.text("h1").await.expect("a heading").contains("Anna Anchor"));
@@ -133,7 +136,11 @@ async fn a_person_signs_in_with_a_browser_presses_a_button_and_signs_out() {
     assert_eq!(left, 0);
     browser.close().await.expect("it ends");
     site.close().await;
+    provider.stop().await.expect("it ends");
 }
+
+/// What is changed of a sign-in that the browser keeps.
+type Change = fn(&mut Value);
 
 /// A person without a browser: keeps cookies, follows redirects up to the way back to the service, and fills in the
 /// provider's forms.
@@ -308,7 +315,7 @@ async fn what_goes_wrong_at_sign_in_is_said_in_a_sentence() {
     let (_, wrong) = victim.arrive(&stolen).await;
     assert!(wrong.contains("was used already or took too long"), "{wrong}");
 
-    let tampered: [(&str, fn(&mut Value), &str); 2] = [
+    let tampered: [(&str, Change, &str); 2] = [
         (
             "nonce",
             |flow| flow["nonce"] = json!("another"),
@@ -357,6 +364,7 @@ async fn what_goes_wrong_at_sign_in_is_said_in_a_sentence() {
     assert!(walker.who().await.contains("You have no role here"));
     other.close().await;
     site.close().await;
+    provider.stop().await.expect("it ends");
 }
 
 #[tokio::test]
@@ -406,4 +414,5 @@ async fn a_provider_that_is_not_as_configured_is_told() {
     assert_eq!(status, 401);
     assert!(wrong.contains("is sign_in.issuer right?"), "{wrong}");
     site.close().await;
+    provider.stop().await.expect("it ends");
 }

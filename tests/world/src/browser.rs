@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use tokio::process::Command;
 use tokio::time::Instant;
 
+use crate::http;
 use crate::install;
 use crate::process::{Daemon, Signal, free_port};
 
@@ -16,6 +17,8 @@ use crate::process::{Daemon, Signal, free_port};
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
 /// How long a page may take.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// Between two looks at a page.
+const PAUSE: Duration = Duration::from_millis(50);
 
 /// A browser with one window and no past.
 #[derive(Debug)]
@@ -40,10 +43,10 @@ impl Browser {
             .env("PATH", install::search_path())
             .env("HOME", dir);
         driver.spawn(command)?;
-        let (http, address) = (reqwest::Client::new(), format!("http://127.0.0.1:{port}"));
+        let (client, address) = (http::client(), format!("http://127.0.0.1:{port}"));
         driver
             .wait_ready(PATIENCE, || async {
-                http.get(format!("{address}/status")).send().await.is_ok()
+                client.get(format!("{address}/status")).send().await.is_ok()
             })
             .await?;
         // Tests run as root in containers, where the browser's own sandbox and /dev/shm cannot be had.
@@ -58,7 +61,7 @@ impl Browser {
         let wanted = json!({"capabilities": {"alwaysMatch": {"goog:chromeOptions": {"args": arguments}}}});
         let mut browser = Self {
             session: address,
-            http,
+            http: client,
             driver,
         };
         let session = browser.call("POST", "/session", wanted).await?;
@@ -84,15 +87,30 @@ impl Browser {
         Ok(address.as_str().unwrap_or_default().to_owned())
     }
 
+    /// Waits until the page at this address is shown.
+    ///
+    /// # Errors
+    /// If it is another one in the end.
+    pub async fn arrive(&self, address: &str) -> Result<()> {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let at = self.address().await?;
+            if at == address {
+                return Ok(());
+            }
+            if Instant::now() > deadline {
+                bail!("the browser is at {at}, not at {address}");
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+
     /// The text of the first element that fits, as a person sees it; waits until there is one.
     ///
     /// # Errors
     /// If there is none in time.
     pub async fn text(&self, selector: &str) -> Result<String> {
-        let element = self.find(selector).await?;
-        let text = self
-            .call("GET", &format!("/element/{element}/text"), Value::Null)
-            .await?;
+        let text = self.of_element(selector, "GET", "text", Value::Null).await?;
         Ok(text.as_str().unwrap_or_default().to_owned())
     }
 
@@ -101,9 +119,8 @@ impl Browser {
     /// # Errors
     /// If there is none in time.
     pub async fn type_into(&self, selector: &str, text: &str) -> Result<()> {
-        let element = self.find(selector).await?;
-        let path = format!("/element/{element}/value");
-        self.call("POST", &path, json!({"text": text})).await.map(|_| ())
+        let body = json!({"text": text});
+        self.of_element(selector, "POST", "value", body).await.map(|_| ())
     }
 
     /// Clicks on the first element that fits.
@@ -111,9 +128,7 @@ impl Browser {
     /// # Errors
     /// If there is none in time.
     pub async fn click(&self, selector: &str) -> Result<()> {
-        let element = self.find(selector).await?;
-        let path = format!("/element/{element}/click");
-        self.call("POST", &path, json!({})).await.map(|_| ())
+        self.of_element(selector, "POST", "click", json!({})).await.map(|_| ())
     }
 
     /// The cookies that the browser has for the page that is shown.
@@ -134,22 +149,24 @@ impl Browser {
         self.call("POST", "/execute/sync", script).await
     }
 
-    async fn find(&self, selector: &str) -> Result<String> {
+    /// Does something with the first element that fits, once there is one; a page that goes away in between is no error.
+    async fn of_element(&self, selector: &str, method: &str, what: &str, body: Value) -> Result<Value> {
         let deadline = Instant::now() + PATIENCE;
         loop {
             let wanted = json!({"using": "css selector", "value": selector});
-            match self.call("POST", "/element", wanted).await {
-                Ok(element) => {
-                    return Ok(element[ELEMENT]
-                        .as_str()
-                        .context("an element without a name")?
-                        .to_owned());
-                }
+            let done = async {
+                let element = self.call("POST", "/element", wanted).await?;
+                let element = element[ELEMENT].as_str().context("an element without a name")?;
+                self.call(method, &format!("/element/{element}/{what}"), body.clone())
+                    .await
+            };
+            match done.await {
+                Ok(done) => return Ok(done),
                 Err(error) if Instant::now() > deadline => {
                     let at = self.address().await.unwrap_or_default();
-                    bail!("nothing fits {selector:?} on {at}: {error:#}");
+                    bail!("{what} of {selector:?} on {at}: {error:#}");
                 }
-                Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
+                Err(_) => tokio::time::sleep(PAUSE).await,
             }
         }
     }

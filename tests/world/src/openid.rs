@@ -10,6 +10,7 @@ use serde::Serialize;
 use tokio::process::Command;
 use tokio::sync::Mutex;
 
+use crate::http;
 use crate::images::Images;
 use crate::install;
 use crate::process::{Daemon, Signal, free_port, random_word, run};
@@ -92,7 +93,9 @@ impl OpenId {
         let address = format!("{}/.well-known/openid-configuration", self.issuer);
         self.daemon
             .wait_ready(Duration::from_secs(60), || async {
-                reqwest::get(&address)
+                http::client()
+                    .get(&address)
+                    .send()
                     .await
                     .is_ok_and(|answer| answer.status().is_success())
             })

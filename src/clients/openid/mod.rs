@@ -4,6 +4,8 @@
 //! authorities and time limits are those of everything else. Discovery is done when somebody signs in, not at start:
 //! the provider may be away then. What it says is kept for an hour.
 
+mod error;
+
 use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -15,17 +17,18 @@ use openidconnect::core::{
     CoreRevocationErrorResponse, CoreTokenIntrospectionResponse, CoreTokenType,
 };
 use openidconnect::{
-    AdditionalClaims, AuthorizationCode, ClaimsVerificationError, ClientId, ClientSecret, CsrfToken, DiscoveryError,
-    EmptyExtraTokenFields, EndpointMaybeSet, EndpointNotSet, EndpointSet, HttpRequest, HttpResponse, IdTokenFields,
-    IssuerUrl, Nonce, OAuth2TokenResponse as _, PkceCodeChallenge, PkceCodeVerifier, RedirectUrl, RequestTokenError,
-    Scope, SignatureVerificationError, StandardErrorResponse, StandardTokenResponse, TokenResponse as _,
-    UserInfoClaims, UserInfoError,
+    AdditionalClaims, AuthorizationCode, ClientId, ClientSecret, CsrfToken, EmptyExtraTokenFields, EndpointMaybeSet,
+    EndpointNotSet, EndpointSet, HttpRequest, HttpResponse, IdTokenFields, IssuerUrl, Nonce, OAuth2TokenResponse as _,
+    PkceCodeChallenge, PkceCodeVerifier, RedirectUrl, Scope, StandardErrorResponse, StandardTokenResponse,
+    TokenResponse as _, UserInfoClaims,
 };
 use secrecy::ExposeSecret as _;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use tokio::sync::Mutex;
 
+pub use self::error::OpenIdError;
+use self::error::Unreachable;
 use super::http;
 use crate::config;
 
@@ -72,35 +75,6 @@ type Client = openidconnect::Client<
     EndpointMaybeSet,
 >;
 
-/// Why somebody cannot sign in: a sentence for him.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{text}")]
-pub struct OpenIdError {
-    text: String,
-    transient: bool,
-}
-
-impl OpenIdError {
-    fn away(text: impl Into<String>) -> Self {
-        Self {
-            text: text.into(),
-            transient: true,
-        }
-    }
-
-    fn refused(text: impl Into<String>) -> Self {
-        Self {
-            text: text.into(),
-            transient: false,
-        }
-    }
-
-    /// May it work in a moment, without anybody changing anything?
-    pub fn is_transient(&self) -> bool {
-        self.transient
-    }
-}
-
 /// A sign-in that has begun: where the browser goes, and what must come back or be known then.
 #[derive(Debug, Clone)]
 pub struct Begun {
@@ -137,7 +111,14 @@ pub struct OpenId {
     settings: Arc<config::Provider>,
     redirect: String,
     http: reqwest::Client,
-    known: Arc<Mutex<Option<(Instant, CoreProviderMetadata)>>>,
+    known: Arc<Mutex<Known>>,
+}
+
+/// What the provider said of itself, or why it did not, and when.
+#[derive(Default)]
+struct Known {
+    metadata: Option<(Instant, CoreProviderMetadata)>,
+    failed: Option<(Instant, OpenIdError)>,
 }
 
 impl fmt::Debug for OpenId {
@@ -308,105 +289,40 @@ impl OpenId {
         .set_redirect_uri(redirect))
     }
 
-    /// What the provider says of itself; one question at a time, so that a hundred people who sign in ask once.
+    /// What the provider says of itself; one question at a time, so that a hundred people who sign in ask once, and none
+    /// of them waits longer for a provider that is away than the first.
     async fn metadata(&self) -> Result<CoreProviderMetadata, OpenIdError> {
+        let began = Instant::now();
         let mut known = self.known.lock().await;
-        if let Some((at, metadata)) = &*known
+        if let Some((at, metadata)) = &known.metadata
             && at.elapsed() < KEPT
         {
             return Ok(metadata.clone());
+        }
+        if let Some((at, error)) = &known.failed
+            && *at >= began
+        {
+            return Err(error.clone());
         }
         let issuer = IssuerUrl::new(self.settings.issuer.clone())
             .map_err(|error| OpenIdError::refused(format!("sign_in.issuer is no address: {error}")))?;
         let call = |request| call(self.http.clone(), request);
         let asked = CoreProviderMetadata::discover_async(issuer, &call).await;
-        let metadata = asked.map_err(|error| self.not_discovered(error))?;
-        *known = Some((Instant::now(), metadata.clone()));
-        Ok(metadata)
+        match asked {
+            Ok(metadata) => {
+                known.metadata = Some((Instant::now(), metadata.clone()));
+                Ok(metadata)
+            }
+            Err(error) => {
+                let error = self.not_discovered(error);
+                known.failed = Some((Instant::now(), error.clone()));
+                Err(error)
+            }
+        }
     }
 
     async fn forget(&self) {
-        *self.known.lock().await = None;
-    }
-
-    fn unreachable(&self, error: &Unreachable) -> OpenIdError {
-        OpenIdError::away(format!(
-            "the sign-in provider {} cannot be reached at the moment ({error}): try again in a minute",
-            self.settings.issuer
-        ))
-    }
-
-    fn odd(&self, what: String) -> OpenIdError {
-        OpenIdError::refused(format!("the sign-in provider {} {what}", self.settings.issuer))
-    }
-
-    fn not_discovered(&self, error: DiscoveryError<Unreachable>) -> OpenIdError {
-        match error {
-            DiscoveryError::Request(error) => self.unreachable(&error),
-            DiscoveryError::Response(status, ..) if status.is_server_error() => OpenIdError::away(format!(
-                "the sign-in provider {} is out of order at the moment ({status}): try again in a minute",
-                self.settings.issuer
-            )),
-            DiscoveryError::Response(status, ..) => self.odd(format!(
-                "answers {status} to <issuer>/.well-known/openid-configuration: is sign_in.issuer right?"
-            )),
-            DiscoveryError::Validation(why) => {
-                self.odd(format!("calls itself otherwise ({why}): correct sign_in.issuer"))
-            }
-            other => self.odd(format!("does not say what it is: {}", http::explain_chain(&other))),
-        }
-    }
-
-    fn no_tokens(
-        &self,
-        error: RequestTokenError<Unreachable, StandardErrorResponse<CoreErrorResponseType>>,
-    ) -> OpenIdError {
-        match error {
-            RequestTokenError::Request(error) => self.unreachable(&error),
-            RequestTokenError::ServerResponse(answer) => match answer.error() {
-                CoreErrorResponseType::InvalidGrant => OpenIdError::refused(
-                    "this sign-in was used already or took too long: the code that came with it is not valid any more; \
-                     sign in again",
-                ),
-                CoreErrorResponseType::InvalidClient | CoreErrorResponseType::UnauthorizedClient => self
-                    .odd("does not know this service: sign_in.client_id or sign_in.client_secret is wrong".to_owned()),
-                other => self.odd(format!(
-                    "refuses: {}{}",
-                    AsRef::<str>::as_ref(other),
-                    answer
-                        .error_description()
-                        .map(|why| format!(" ({why})"))
-                        .unwrap_or_default()
-                )),
-            },
-            other => self.odd(format!("sent no tokens: {}", http::explain_chain(&other))),
-        }
-    }
-
-    fn no_info(&self, error: UserInfoError<Unreachable>) -> OpenIdError {
-        match error {
-            UserInfoError::Request(error) => self.unreachable(&error),
-            other => self.odd(format!("does not say who it is: {}", http::explain_chain(&other))),
-        }
-    }
-
-    fn not_believed(&self, error: ClaimsVerificationError) -> OpenIdError {
-        match error {
-            ClaimsVerificationError::Expired(why) => self.odd(format!(
-                "has another time than this service ({why}): one of the two clocks is wrong by more than \
-                 sign_in.clock_skew"
-            )),
-            ClaimsVerificationError::InvalidNonce(_) => OpenIdError::refused(
-                "the answer of the sign-in provider belongs to another sign-in (its nonce is not ours): sign in again",
-            ),
-            ClaimsVerificationError::SignatureVerification(SignatureVerificationError::NoMatchingKey) => {
-                OpenIdError::away("the sign-in provider has changed its keys: sign in again")
-            }
-            other => self.odd(format!(
-                "sent an ID token that cannot be believed: {}",
-                http::explain_chain(&other)
-            )),
-        }
+        self.known.lock().await.metadata = None;
     }
 }
 
@@ -416,11 +332,6 @@ fn as_map(claims: &impl Serialize) -> Map<String, Value> {
         _ => Map::new(),
     }
 }
-
-/// The provider did not answer.
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-struct Unreachable(String);
 
 /// The library's call over our client.
 async fn call(http: reqwest::Client, request: HttpRequest) -> Result<HttpResponse, Unreachable> {

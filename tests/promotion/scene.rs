@@ -62,6 +62,7 @@ approvals = 0
 name = "production"
 title = "Production"
 confirm_digest = true
+recipients = ["release@example.com"]
 [[environment.registry]]
 name = "dc1"
 repository = "{dc1_at}/live"

@@ -7,7 +7,7 @@ use tokio::process::Command;
 
 use super::scene::{Scene, secret};
 
-async fn seaworthy(scene: &Scene, arguments: &[&str]) -> Output {
+pub async fn seaworthy(scene: &Scene, arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_seaworthy"))
         .args(arguments)
         .env_clear()
@@ -19,7 +19,7 @@ async fn seaworthy(scene: &Scene, arguments: &[&str]) -> Output {
         .expect("it runs")
 }
 
-fn text(output: &Output) -> String {
+pub fn text(output: &Output) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
 }
 

@@ -118,6 +118,7 @@ impl Site {
             subject: login,
             login,
             name: "",
+            email: None,
             groups: &groups,
         };
         let person = persons::signed_in(&self.pool, &told).await.expect("written");

@@ -70,6 +70,8 @@ impl Promoter {
             };
             if let Some(waits) = waits {
                 promotions::set_state(&mut *tx, promotion.id, PromotionState::Waiting, Some(&missing(&gates))).await?;
+                // What it waits for is known only now: whoever approves hears of it.
+                super::end::tell(&mut tx, promotion.id).await?;
                 tx.commit().await?;
                 return Ok(Err(waits));
             }

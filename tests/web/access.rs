@@ -302,7 +302,8 @@ async fn the_table_holds_every_route_against_every_role() {
         // Those who may come last: until then nothing may have changed.
         for may in [false, true] {
             for (route, path, who) in TABLE.iter().filter(|(.., who)| *who != OWN) {
-                let reading = route.starts_with("GET") && !["GET /account", "GET /tokens"].contains(route);
+                let reading = route.starts_with("GET")
+                    && !["GET /account", "GET /tokens", "GET /api/audit", "GET /rollbacks/new"].contains(route);
                 for (letter, name, proof) in &proofs {
                     let stranger = "noif".contains(*letter) && *who != ANYBODY;
                     // A token that is wrong is never taken for none.

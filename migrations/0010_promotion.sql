@@ -25,7 +25,7 @@ create table promotion (
     build_id     bigint      not null references image,
     digest       text        not null, -- what is copied, whatever becomes of tags
     environment  text        not null,
-    source       text        not null, -- repository@digest that it is read from
+    source       text,                 -- repository@digest that it was read from; null before the copy
     replaces     text,                 -- the digest that was there when it was asked for
     requested_by text        not null,
     reason       text        not null,

@@ -124,8 +124,11 @@ pub struct HoldingImage {
     pub application: String,
     /// Path of the project.
     pub project: ProjectPath,
-    /// Where it is: `qa`, the one environment that there is by now.
+    /// The furthest environment that it is in now; `qa` if it was promoted nowhere.
     pub environment: String,
+    /// All environments that it was promoted into and is in now.
+    #[serde(default)]
+    pub environments: Vec<String>,
     /// Its name with tag.
     pub reference: String,
     /// Its digest.

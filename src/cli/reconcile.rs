@@ -66,7 +66,11 @@ pub async fn run(config: &Config, environment: &str, out: &mut impl Write) -> an
         let recorded = Recorded { ever, now };
         places.push((FIRST.to_owned(), config.registry.repository.clone(), recorded));
     } else {
-        let all = placements::ever_in(&pool, &environment.name).await?;
+        let filter = placements::Filter {
+            environment: Some(&environment.name),
+            ..Default::default()
+        };
+        let all = placements::list(&pool, filter).await?;
         for centre in &environment.data_centres {
             let mut recorded = Recorded::default();
             for placement in all.iter().filter(|placement| placement.data_centre == centre.name) {

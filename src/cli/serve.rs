@@ -15,7 +15,8 @@ use crate::clients::certificates::Certificates;
 use crate::clients::mailer::Mailer;
 use crate::clients::registry::Registry;
 use crate::config::Config;
-use crate::definition::{Environments, People};
+use crate::definition::{Definitions, People};
+use crate::dockerfile::Templates;
 use crate::notify::{MailTemplates, Notifier};
 use crate::pipeline::{Parts, Workspaces};
 use crate::queue::Workers;
@@ -47,10 +48,12 @@ pub async fn run(args: &Args, config: Config) -> anyhow::Result<ExitCode> {
     let stop = CancellationToken::new();
     let hub = Hub::new();
     let pool = store::connect(&config.database.url, config.database.max_connections)?;
+    let (templates, definitions) = assembly::definitions(&config)?;
+    let definitions = Arc::new(definitions);
     let parts = if args.web_only {
         None
     } else {
-        Some(assemble(&config, &hub, &pool)?)
+        Some(assemble(&config, &hub, &pool, templates, Arc::clone(&definitions))?)
     };
 
     let listener = TcpListener::bind(config.server.listen)
@@ -58,10 +61,9 @@ pub async fn run(args: &Args, config: Config) -> anyhow::Result<ExitCode> {
         .with_context(|| format!("server.listen = {}: cannot listen there", config.server.listen))?;
     let people = People::load(config.definitions.pipelines.as_deref())?;
     let sign_in = assembly::openid(&config, &Certificates::load(config.tls.ca_file.as_deref())?)?;
-    let environments = Environments::load(config.definitions.pipelines.as_deref())?;
     let state = web::AppState::new(pool.clone(), Arc::clone(&config), Arc::clone(&hub), stop.clone())
         .with_people(people)
-        .with_environments(environments)
+        .with_definitions(definitions)
         .with_sign_in(sign_in.map(SignIn::new));
     let router = if args.worker_only {
         web::health_router(state.clone())
@@ -141,9 +143,14 @@ async fn prepare(pool: &store::PgPool) -> anyhow::Result<String> {
     Ok(store::installation(pool).await?)
 }
 
-/// Clients and definitions of a worker; all mistakes in files are told at once.
-fn assemble(config: &Arc<Config>, hub: &Arc<Hub>, pool: &store::PgPool) -> anyhow::Result<(Parts, Notifier)> {
-    let (templates, definitions) = assembly::definitions(config)?;
+/// The parts of a worker.
+fn assemble(
+    config: &Arc<Config>,
+    hub: &Arc<Hub>,
+    pool: &store::PgPool,
+    templates: Templates,
+    definitions: Arc<Definitions>,
+) -> anyhow::Result<(Parts, Notifier)> {
     let overrides = config.definitions.templates.as_deref();
     let mails = MailTemplates::load(overrides.map(|directory| directory.join("email")).as_deref())?;
     let certificates = Certificates::load(config.tls.ca_file.as_deref())?;
@@ -160,7 +167,7 @@ fn assemble(config: &Arc<Config>, hub: &Arc<Hub>, pool: &store::PgPool) -> anyho
     let parts = Parts {
         pool: pool.clone(),
         hub: Arc::clone(hub),
-        definitions: Arc::new(definitions),
+        definitions,
         templates,
         git: assembly::git(config, &certificates)?,
         gitlab,

@@ -7,12 +7,14 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde_json::json;
 
 use crate::config::Config;
 use crate::definition::project_patterns;
 use crate::model::Role;
+use crate::model::audit::Decision;
 use crate::store::tokens::{NewToken, Token};
-use crate::store::{self, tokens};
+use crate::store::{self, audit, tokens};
 
 const DAY: u64 = 24 * 3600;
 
@@ -81,9 +83,13 @@ pub async fn run(args: &Args, config: &Config) -> anyhow::Result<ExitCode> {
                 lifetime: Duration::from_secs(expires * DAY),
                 owner: None,
             };
-            if !tokens::keep(&pool, &new, &secret).await? {
+            let mut tx = pool.begin().await?;
+            if !tokens::keep(&mut *tx, &new, &secret).await? {
                 bail!("there is a token {name:?} already, maybe a revoked one: choose another name");
             }
+            let grounds = json!({"role": new.role, "projects": projects, "days": expires});
+            audit::append(&mut tx, &decision("token.create", &format!("token {name}"), grounds)).await?;
+            tx.commit().await?;
             println!("{secret}");
         }
         Verb::List => {
@@ -92,13 +98,27 @@ pub async fn run(args: &Args, config: &Config) -> anyhow::Result<ExitCode> {
             }
         }
         Verb::Revoke { name } => {
-            if !tokens::revoke(&pool, name, None).await? {
+            let mut tx = pool.begin().await?;
+            if !tokens::revoke(&mut *tx, name, None).await? {
                 bail!("there is no token {name:?}");
             }
+            audit::append(&mut tx, &decision("token.revoke", &format!("token {name}"), json!({}))).await?;
+            tx.commit().await?;
             println!("{name} is revoked");
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Whoever runs this owns the database; who that is, the system knows.
+fn decision<'a>(action: &'a str, subject: &'a str, grounds: serde_json::Value) -> Decision<'a> {
+    Decision {
+        actor: "command line",
+        address: None,
+        action,
+        subject,
+        grounds,
+    }
 }
 
 fn line(token: &Token) -> String {

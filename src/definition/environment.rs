@@ -1,14 +1,13 @@
 //! Environments: where an image goes after QA, in which order, and what has to be true before. The keys are explained in
 //! `pipelines/environments.toml`.
 
-use std::path::Path;
 use std::time::Duration;
 
-use super::files::{Found, Text};
+use super::files::Text;
 use super::freeze::{Freezes, read_freeze, zone};
 use super::reader::{File, Reader};
 use super::value::{Checked, Value, boolean, integer, line, list, one_of, parsed, placed};
-use super::{DefinitionErrors, Problem, parse_duration};
+use super::{Problem, parse_duration};
 use crate::model::{Level, Reference, Role};
 
 /// The environment that builds push to; its registry is the configuration's.
@@ -101,22 +100,6 @@ impl Default for Environments {
 }
 
 impl Environments {
-    /// Reads `environments.toml` of this directory, or the shipped one where none is configured: for the web, which needs
-    /// nothing else of the definitions.
-    ///
-    /// # Errors
-    /// Every problem of the file at once, by line.
-    pub fn load(directory: Option<&Path>) -> Result<Self, DefinitionErrors> {
-        let mut found = Found::gather(directory);
-        let mut problems = std::mem::take(&mut found.problems);
-        let environments = Self::read(found.environments.as_ref(), &mut problems);
-        if problems.is_empty() {
-            return Ok(environments);
-        }
-        problems.sort();
-        Err(DefinitionErrors(problems))
-    }
-
     /// From the file, or the first environment alone where there is none. What is wrong is added to `problems`.
     pub(super) fn read(text: Option<&Text>, problems: &mut Vec<Problem>) -> Self {
         let Some(text) = text else {

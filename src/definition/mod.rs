@@ -49,7 +49,7 @@ use std::sync::Arc;
 use crate::model::ProjectPath;
 
 /// All pipelines and stacks, checked.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Definitions {
     stacks: BTreeMap<String, Arc<Stack>>,
     pipelines: BTreeMap<String, Pipeline>,

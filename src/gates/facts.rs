@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
-use crate::definition::{Environment, Environments, FIRST};
-use crate::model::{BuildId, Digest, Level, ProjectPath, PromotionId, Severity, Sha};
+use crate::definition::{Definitions, Environment, Environments, FIRST, LibraryWaiver, Pipeline, TagParts};
+use crate::model::{BuildId, Level, ProjectPath, PromotionId, PushedImage, Severity, Sha};
 use crate::store::promotions::{self, Approval};
 use crate::store::rejections::{self, Rejection};
 use crate::store::trunk::{self, Trunk};
@@ -19,14 +19,44 @@ pub struct Candidate {
     pub application: String,
     /// Path of its project.
     pub project: ProjectPath,
-    /// What is copied.
-    pub digest: Digest,
+    /// In the QA registry; its digest is what is copied.
+    pub image: PushedImage,
     /// The build that made it.
     pub build: BuildId,
-    /// `repository:tag` in the QA registry.
-    pub reference: String,
+    /// The pipeline that it was built by, whose waivers count.
+    pub pipeline: String,
     /// The commit.
     pub head: Sha,
+}
+
+/// Where an image goes in one data centre.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Target {
+    /// Name of the data centre.
+    pub data_centre: String,
+    /// Host and path there.
+    pub repository: String,
+    /// The tag there.
+    pub tag: String,
+}
+
+impl Candidate {
+    /// Where it goes in each data centre of an environment.
+    pub fn targets(&self, environment: &Environment) -> Vec<Target> {
+        let parts = TagParts {
+            tag: self.image.tag(),
+            build: self.build.0,
+            commit: self.head.short(),
+        };
+        let centres = environment.data_centres.iter();
+        centres
+            .map(|centre| Target {
+                data_centre: centre.name.clone(),
+                repository: centre.repository_of(&self.application),
+                tag: centre.tag.fill(parts),
+            })
+            .collect()
+    }
 }
 
 /// Everything that the gates look at.
@@ -83,9 +113,9 @@ pub async fn candidate(db: &mut PgConnection, build: BuildId) -> Result<Option<C
     Ok(Some(Candidate {
         application: image.application,
         project: mr.project,
-        digest: image.pushed.digest,
+        image: image.pushed,
         build,
-        reference: image.pushed.reference,
+        pipeline: record.build.pipeline,
         head: mr.head,
     }))
 }
@@ -96,7 +126,7 @@ pub async fn candidate(db: &mut PgConnection, build: BuildId) -> Result<Option<C
 /// The database is away.
 pub async fn gather(
     db: &mut PgConnection,
-    environments: &Environments,
+    definitions: &Definitions,
     environment: &Environment,
     candidate: &Candidate,
     promotion: Option<PromotionId>,
@@ -112,12 +142,12 @@ pub async fn gather(
     Ok(Facts {
         now,
         trunk: trunk::of_build(&mut *db, candidate.build).await?,
-        before: before(&mut *db, environments, environment, candidate).await?,
+        before: before(&mut *db, definitions.environments(), environment, candidate).await?,
         approvals,
         requested_by,
         authors: authors(&mut *db, environment, candidate).await?,
-        findings: open_findings(&mut *db, candidate.build).await?,
-        rejections: rejections::of_digest(&mut *db, &candidate.digest).await?,
+        findings: open_findings(&mut *db, definitions, candidate).await?,
+        rejections: rejections::of_digest(&mut *db, &candidate.image.digest).await?,
     })
 }
 
@@ -140,7 +170,7 @@ async fn before(
             .into_iter()
             .collect());
     }
-    let times = placements::times(&mut *db, &candidate.digest, &before.name).await?;
+    let times = placements::times(&mut *db, &candidate.image.digest, &before.name).await?;
     Ok(before
         .data_centres
         .iter()
@@ -157,32 +187,46 @@ async fn before(
 
 /// Whoever wrote a commit of the image itself, or of what was merged since the image that is in the environment now.
 async fn authors(db: &mut PgConnection, environment: &Environment, candidate: &Candidate) -> Result<BTreeSet<String>> {
-    let there = placements::in_environment(&mut *db, &environment.name).await?;
-    let since = there
-        .iter()
-        .filter(|placement| placement.application == candidate.application)
-        .map(|placement| placement.build)
-        .min();
+    let filter = placements::Filter {
+        environment: Some(&environment.name),
+        application: Some(&candidate.application),
+        now: true,
+        ..Default::default()
+    };
+    let there = placements::list(&mut *db, filter).await?;
+    let since = there.iter().map(|placement| placement.build).min();
     let mut builds = trunk::builds_between(&mut *db, since, candidate.build).await?;
     builds.push(candidate.build);
     builds::authors(&mut *db, &builds).await
 }
 
-/// Advisories that match the image's libraries now, and what its WAR check said; the worst first.
+/// Advisories that match the image's libraries now, and what its WAR check said; the worst first. What the pipeline waives
+/// today is not open.
 ///
 /// # Errors
 /// The database is away.
-pub async fn open_findings(db: &mut PgConnection, build: BuildId) -> Result<Vec<Finding>> {
-    let mut open: Vec<Finding> = findings::vulnerabilities(&mut *db, build)
-        .await?
+pub async fn open_findings(
+    db: &mut PgConnection,
+    definitions: &Definitions,
+    candidate: &Candidate,
+) -> Result<Vec<Finding>> {
+    let today = crate::store::now(&mut *db).await?.date_naive();
+    let waivers = definitions
+        .pipeline(&candidate.pipeline)
+        .map_or(&[][..], |pipeline: &Pipeline| &pipeline.library_waivers);
+    let known = findings::vulnerabilities(&mut *db, candidate.build).await?;
+    let mut open: Vec<Finding> = known
         .into_iter()
-        .map(|(name, level)| Finding {
-            name,
-            // Nobody has said how bad it is: not taken lightly.
-            level: level.unwrap_or(Level::High),
+        .filter(|known| {
+            let covers = |waiver: &LibraryWaiver| waiver.covers_advisory(&known.component, &known.names);
+            !waivers.iter().any(|waiver| waiver.holds(today) && covers(waiver))
+        })
+        .map(|known| Finding {
+            level: Level::assumed(known.level),
+            name: known.id,
         })
         .collect();
-    let check = findings::war_check(&mut *db, build).await?;
+    let check = findings::war_check(&mut *db, candidate.build).await?;
     open.extend(check.into_iter().flat_map(|check| check.rules).filter_map(|rule| {
         let level = match rule.severity {
             Severity::Off => return None,
@@ -193,5 +237,7 @@ pub async fn open_findings(db: &mut PgConnection, build: BuildId) -> Result<Vec<
         (rule.count > 0).then_some(Finding { name: rule.rule, level })
     }));
     open.sort_by(|a, b| b.level.cmp(&a.level).then_with(|| a.name.cmp(&b.name)));
+    // One advisory may be about several libraries.
+    open.dedup();
     Ok(open)
 }

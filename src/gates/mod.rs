@@ -4,7 +4,7 @@
 mod facts;
 mod judge;
 
-pub use facts::{Candidate, Facts, Finding, Times, candidate, gather, open_findings};
+pub use facts::{Candidate, Facts, Finding, Target, Times, candidate, gather, open_findings};
 pub use judge::{is_author, judge};
 
 #[cfg(test)]

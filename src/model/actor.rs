@@ -50,6 +50,11 @@ impl Actor {
         }
     }
 
+    /// Whose deed it is: the person behind a token, or the token itself where nobody is known. What four eyes are counted by.
+    pub fn person(&self) -> &str {
+        self.login().unwrap_or(&self.name)
+    }
+
     /// Has he this role here, or one that covers it?
     pub fn is(&self, role: Role) -> bool {
         self.roles.iter().any(|held| held.covers(role))

@@ -69,6 +69,11 @@ pub enum Event {
 }
 
 impl Level {
+    /// What is counted with where nobody has said how bad it is: it may be anything.
+    pub fn assumed(level: Option<Self>) -> Self {
+        level.unwrap_or(Self::Medium)
+    }
+
     /// The name in pipeline files and in the database.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -47,10 +47,24 @@ pub struct PushedImage {
 impl PushedImage {
     /// The name that can never mean another image: `repository@sha256:…`.
     pub fn pinned(&self) -> String {
-        let name = match self.reference.rsplit_once(':') {
-            Some((name, tag)) if !tag.contains('/') => name,
-            _ => &self.reference,
-        };
-        format!("{name}@{}", self.digest)
+        format!("{}@{}", self.repository(), self.digest)
+    }
+
+    /// Its name without the tag.
+    pub fn repository(&self) -> &str {
+        self.parts().0
+    }
+
+    /// Its tag.
+    pub fn tag(&self) -> &str {
+        self.parts().1
+    }
+
+    /// `host:port/path:tag`: the colon behind the last slash begins the tag.
+    fn parts(&self) -> (&str, &str) {
+        match self.reference.rsplit_once(':') {
+            Some((name, tag)) if !tag.contains('/') => (name, tag),
+            _ => (&self.reference, "latest"),
+        }
     }
 }

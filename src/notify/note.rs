@@ -37,7 +37,7 @@ impl Notifier {
         let image = images::of_build(&mut *tx, newest.build.id).await?;
         let trunk = trunk::of_build(&mut *tx, newest.build.id).await?;
         let places = match &image {
-            Some(image) => self.places(&placements::of_digest(&mut *tx, &image.pushed.digest).await?),
+            Some(image) => self.places(&placements::list(&mut *tx, there(&image.pushed.digest)).await?),
             None => Vec::new(),
         };
         let body = body(newest, earlier, image.as_ref(), &trunk, &places, &self.links);
@@ -80,6 +80,15 @@ impl Notifier {
                 ))
             })
             .collect()
+    }
+}
+
+/// Where a digest is now.
+fn there(digest: &Digest) -> placements::Filter<'_> {
+    placements::Filter {
+        digest: Some(digest),
+        now: true,
+        ..Default::default()
     }
 }
 

@@ -316,7 +316,7 @@ fn promotion(state: PromotionState) -> Promotion {
         build: BuildId(12),
         digest: Digest::of(b"new"),
         environment: "production".to_owned(),
-        source: "registry.example.com/qa/basket@sha256:00".to_owned(),
+        source: Some("registry.example.com/qa/basket@sha256:00".to_owned()),
         replaces: Some(Digest::of(b"old")),
         requested_by: "dev".to_owned(),
         reason: "the discount is right again".to_owned(),

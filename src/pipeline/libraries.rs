@@ -154,8 +154,7 @@ fn vulnerable(sbom: &Sbom, known: &[Vulnerable], waivers: &mut Waivers<'_>) -> O
             }
         }
     }
-    // One whose level nobody has told may be anything.
-    let worst = hits.iter().map(|(one, _)| one.level.unwrap_or(Level::Medium)).max()?;
+    let worst = hits.iter().map(|(one, _)| Level::assumed(one.level)).max()?;
     let libraries: BTreeSet<&Component> = hits.iter().map(|(one, _)| &one.component).collect();
     let first = hits[0].0.component.name();
     let what = match (libraries.len(), hits.len()) {

@@ -5,7 +5,7 @@ use sqlx::PgConnection;
 
 use super::{Outcome, Promoter, Run, SERVICE};
 use crate::clients::registry::Destination;
-use crate::definition::{DataCentre, Environment, FIRST, TagParts};
+use crate::definition::{Environment, FIRST};
 use crate::gates::{Candidate, candidate, gather, judge};
 use crate::model::audit::Decision;
 use crate::model::promotion::{Verdict, verdict};
@@ -29,7 +29,7 @@ impl Promoter {
     /// begun rightly and then interrupted is finished, unless the image was rejected.
     pub(super) async fn begin(&self, run: &Run<'_>) -> Result<Result<Order, Outcome>, StoreError> {
         let mut tx = self.pool.begin().await?;
-        let Some(promotion) = promotions::locked(&mut *tx, run.id).await? else {
+        let Some(promotion) = promotions::locked(&mut tx, run.id).await? else {
             return Ok(Err(Outcome::Asleep));
         };
         if promotion.state.is_final() {
@@ -54,7 +54,7 @@ impl Promoter {
             tx.commit().await?;
             return Ok(Err(Outcome::Asleep));
         };
-        let facts = gather(&mut tx, environments, environment, &candidate, Some(promotion.id)).await?;
+        let facts = gather(&mut tx, &self.definitions, environment, &candidate, Some(promotion.id)).await?;
         let gates = judge(promotion.kind, environments, environment, &facts);
         if let Some(rejected) = gates.iter().find(|gate| gate.gate == GateKind::Rejection && !gate.open) {
             close(&mut tx, &promotion, PromotionState::Rejected, &rejected.why).await?;
@@ -89,10 +89,14 @@ impl Promoter {
         }
         let sources = self.sources(&mut tx, environment, &candidate).await?;
         tx.commit().await?;
-        let destinations = environment
-            .data_centres
-            .iter()
-            .map(|centre| destination(centre, &candidate))
+        let destinations = candidate
+            .targets(environment)
+            .into_iter()
+            .map(|target| Destination {
+                name: target.data_centre,
+                repository: target.repository,
+                tag: target.tag,
+            })
             .collect();
         Ok(Ok(Order {
             promotion,
@@ -111,30 +115,18 @@ impl Promoter {
         let mut sources = Vec::new();
         let before = self.definitions.environments().before(&environment.name);
         if let Some(before) = before.filter(|before| before.name != FIRST) {
-            let there = placements::times(&mut *db, &candidate.digest, &before.name).await?;
+            let there = placements::times(&mut *db, &candidate.image.digest, &before.name).await?;
             let centres = before
                 .data_centres
                 .iter()
                 .filter(|centre| there.iter().any(|(name, ..)| *name == centre.name));
-            sources.extend(
-                centres.map(|centre| format!("{}@{}", centre.repository_of(&candidate.application), candidate.digest)),
-            );
+            sources.extend(centres.map(|centre| {
+                let repository = centre.repository_of(&candidate.application);
+                format!("{repository}@{}", candidate.image.digest)
+            }));
         }
-        sources.push(format!("{}@{}", repository(&candidate.reference), candidate.digest));
+        sources.push(candidate.image.pinned());
         Ok(sources)
-    }
-}
-
-/// Where an image goes in a data centre.
-fn destination(centre: &DataCentre, candidate: &Candidate) -> Destination {
-    Destination {
-        name: centre.name.clone(),
-        repository: centre.repository_of(&candidate.application),
-        tag: centre.tag.fill(TagParts {
-            tag: tag(&candidate.reference),
-            build: candidate.build.0,
-            commit: candidate.head.short(),
-        }),
     }
 }
 
@@ -165,20 +157,4 @@ async fn close(
     };
     audit::append(db, &decision).await?;
     Ok(())
-}
-
-fn repository(reference: &str) -> &str {
-    split(reference).0
-}
-
-fn tag(reference: &str) -> &str {
-    split(reference).1
-}
-
-/// `host:port/path:tag`: the colon behind the last slash begins the tag.
-fn split(reference: &str) -> (&str, &str) {
-    match reference.rsplit_once(':') {
-        Some((name, tag)) if !tag.contains('/') => (name, tag),
-        _ => (reference, "latest"),
-    }
 }

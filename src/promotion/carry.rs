@@ -14,18 +14,22 @@ use crate::wake::Event;
 const TICK: Duration = Duration::from_millis(500);
 
 impl Promoter {
-    /// Copies to all data centres at once. A source that cannot be read is passed over for the next one.
-    pub(super) async fn carry(&self, run: &Run<'_>, order: &Order) -> Vec<Arrival> {
+    /// Copies to all data centres at once, and says which source was read. One that cannot be read is passed over for the
+    /// next.
+    pub(super) async fn carry<'a>(&self, run: &Run<'_>, order: &'a Order) -> (Vec<Arrival>, Option<&'a str>) {
         let mut arrivals = Vec::new();
         for source in &order.sources {
             let read;
             (arrivals, read) = self.carry_from(run, order, source).await;
-            if read || run.cancel.is_cancelled() {
+            if read {
+                return (arrivals, Some(source));
+            }
+            if run.cancel.is_cancelled() {
                 break;
             }
             tracing::warn!(promotion = %run.id, source, "the image cannot be read from there");
         }
-        arrivals
+        (arrivals, None)
     }
 
     /// The outcome, and whether the source could be read at all.

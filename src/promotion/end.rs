@@ -16,10 +16,16 @@ use crate::store::placements::{self, Arrived};
 use crate::store::{StoreError, audit, promotions};
 
 impl Promoter {
-    pub(super) async fn end(&self, run: &Run<'_>, order: &Order, arrivals: &[Arrival]) -> Result<Outcome, StoreError> {
+    pub(super) async fn end(
+        &self,
+        run: &Run<'_>,
+        order: &Order,
+        arrivals: &[Arrival],
+        source: Option<&str>,
+    ) -> Result<Outcome, StoreError> {
         let promotion = &order.promotion;
         let mut tx = self.pool.begin().await?;
-        promotions::locked(&mut *tx, promotion.id).await?;
+        promotions::locked(&mut tx, promotion.id).await?;
         let asked = jobs::asked(&mut *tx, run.claim).await?;
         let (there, missing): (Vec<&Arrival>, Vec<&Arrival>) =
             arrivals.iter().partition(|arrival| arrival.result.is_ok());
@@ -49,6 +55,9 @@ impl Promoter {
             None => (judge(&there, &missing), Some(reasons(&missing))),
         };
         promotions::set_state(&mut *tx, promotion.id, state, why.as_deref()).await?;
+        if let Some(source) = source {
+            promotions::set_source(&mut *tx, promotion.id, source).await?;
+        }
         tell(&mut tx, promotion.id).await?;
         let outcome: Vec<_> = arrivals
             .iter()
@@ -66,7 +75,8 @@ impl Promoter {
             action: &format!("promotion.{state}"),
             subject: &format!("promotion {}", promotion.id),
             grounds: json!({
-                "digest": promotion.digest, "environment": promotion.environment, "data_centres": outcome, "why": why,
+                "digest": promotion.digest, "environment": promotion.environment, "source": source, "data_centres": outcome,
+                "why": why,
             }),
         };
         audit::append(&mut tx, &decision).await?;

@@ -75,7 +75,7 @@ impl Promoter {
             Ok(order) => order,
             Err(outcome) => return Ok(outcome),
         };
-        let arrivals = self.carry(run, &order).await;
-        self.end(run, &order, &arrivals).await
+        let (arrivals, source) = self.carry(run, &order).await;
+        self.end(run, &order, &arrivals, source).await
     }
 }

@@ -32,6 +32,8 @@ pub struct Holder {
     pub pushed_at: DateTime<Utc>,
     /// Numbers of the libraries that were asked for and that it holds.
     pub components: Vec<i32>,
+    /// Environments that it was promoted into and is in now.
+    pub environments: Vec<String>,
 }
 
 /// Gives each of these libraries its number. They have to be sorted and each there once, so that two transactions that
@@ -171,7 +173,9 @@ pub async fn holders(
            select (select count(*) from held) as "total!", i.build_id, i.application, b.project_path, i.reference,
                   i.digest, i.pushed_at,
                   array(select component_id from image_component c
-                        where c.build_id = i.build_id and c.component_id = any($1) order by 1) as "components!"
+                        where c.build_id = i.build_id and c.component_id = any($1) order by 1) as "components!",
+                  array(select distinct p.environment from placement p
+                        where p.digest = i.digest and p.until is null order by 1) as "environments!"
            from (select build_id from held order by build_id desc limit $2) newest
            join image i on i.build_id = newest.build_id
            join build b on b.id = newest.build_id
@@ -192,6 +196,7 @@ pub async fn holders(
             digest: decode("image.digest", &row.digest)?,
             pushed_at: row.pushed_at,
             components: row.components,
+            environments: row.environments,
         })
     });
     Ok((total, holders.collect::<Result<_>>()?))

@@ -231,10 +231,13 @@ pub async fn retry(db: impl PgExecutor<'_>, claim: &Claim, error: &str, delay: D
     Ok(done.rows_affected() == 1)
 }
 
-/// Puts the job back uncounted, due after `delay`: the worker stops, or only a moment is missing.
+/// Puts the job back uncounted, due after `delay`: the worker stops, or only a moment is missing. If it was asked for once
+/// more meanwhile, it is due at once.
 pub async fn hand_back(db: impl PgExecutor<'_>, claim: &Claim, delay: Duration) -> Result<bool> {
     let done = sqlx::query!(
-        "update job set fence = null, worker = null, leased_until = null, run_at = now() + $3 where id = $1 and fence = $2",
+        "update job set fence = null, worker = null, leased_until = null, again = false,
+                        run_at = case when again then now() else now() + $3 end
+         where id = $1 and fence = $2",
         claim.job,
         claim.fence.0,
         interval(delay),

@@ -113,78 +113,33 @@ pub async fn place(db: &mut PgConnection, new: &Arrived<'_>) -> Result<()> {
     Ok(())
 }
 
-/// What is where now: all applications, or one.
-pub async fn now(db: impl PgExecutor<'_>, application: Option<&str>) -> Result<Vec<Placement>> {
-    let rows = sqlx::query_as!(
-        Row,
-        "select p.environment, p.data_centre, p.application, p.digest, p.build_id, p.reference, p.promotion_id,
-                r.project_path, r.requested_by, p.since, p.until
-         from placement p join promotion r on r.id = p.promotion_id
-         where p.until is null and ($1::text is null or p.application = $1)
-         order by p.application, p.environment, p.data_centre",
-        application,
-    )
-    .fetch_all(db)
-    .await?;
-    rows.into_iter().map(Row::placement).collect()
+/// Which placements are wanted; what is `None` does not matter.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Filter<'a> {
+    /// In this environment.
+    pub environment: Option<&'a str>,
+    /// Of this application.
+    pub application: Option<&'a str>,
+    /// Of this digest.
+    pub digest: Option<&'a Digest>,
+    /// Only what is there now.
+    pub now: bool,
 }
 
-/// Where a digest is now.
-pub async fn of_digest(db: impl PgExecutor<'_>, digest: &Digest) -> Result<Vec<Placement>> {
+/// Placements, oldest first.
+pub async fn list(db: impl PgExecutor<'_>, filter: Filter<'_>) -> Result<Vec<Placement>> {
     let rows = sqlx::query_as!(
         Row,
         "select p.environment, p.data_centre, p.application, p.digest, p.build_id, p.reference, p.promotion_id,
                 r.project_path, r.requested_by, p.since, p.until
          from placement p join promotion r on r.id = p.promotion_id
-         where p.until is null and p.digest = $1 order by p.since, p.id",
-        digest.as_str(),
-    )
-    .fetch_all(db)
-    .await?;
-    rows.into_iter().map(Row::placement).collect()
-}
-
-/// What is in one environment now.
-pub async fn in_environment(db: impl PgExecutor<'_>, environment: &str) -> Result<Vec<Placement>> {
-    let rows = sqlx::query_as!(
-        Row,
-        "select p.environment, p.data_centre, p.application, p.digest, p.build_id, p.reference, p.promotion_id,
-                r.project_path, r.requested_by, p.since, p.until
-         from placement p join promotion r on r.id = p.promotion_id
-         where p.until is null and p.environment = $1
-         order by p.application, p.data_centre",
-        environment,
-    )
-    .fetch_all(db)
-    .await?;
-    rows.into_iter().map(Row::placement).collect()
-}
-
-/// What is and was in one environment, oldest first.
-pub async fn ever_in(db: impl PgExecutor<'_>, environment: &str) -> Result<Vec<Placement>> {
-    let rows = sqlx::query_as!(
-        Row,
-        "select p.environment, p.data_centre, p.application, p.digest, p.build_id, p.reference, p.promotion_id,
-                r.project_path, r.requested_by, p.since, p.until
-         from placement p join promotion r on r.id = p.promotion_id
-         where p.environment = $1 order by p.id",
-        environment,
-    )
-    .fetch_all(db)
-    .await?;
-    rows.into_iter().map(Row::placement).collect()
-}
-
-/// Where an application was and is, newest first.
-pub async fn history(db: impl PgExecutor<'_>, application: &str, limit: i64) -> Result<Vec<Placement>> {
-    let rows = sqlx::query_as!(
-        Row,
-        "select p.environment, p.data_centre, p.application, p.digest, p.build_id, p.reference, p.promotion_id,
-                r.project_path, r.requested_by, p.since, p.until
-         from placement p join promotion r on r.id = p.promotion_id
-         where p.application = $1 order by p.id desc limit $2",
-        application,
-        limit,
+         where ($1::text is null or p.environment = $1) and ($2::text is null or p.application = $2)
+           and ($3::text is null or p.digest = $3) and (not $4 or p.until is null)
+         order by p.id",
+        filter.environment,
+        filter.application,
+        filter.digest.map(Digest::as_str),
+        filter.now,
     )
     .fetch_all(db)
     .await?;
@@ -210,25 +165,41 @@ pub async fn times(
         .collect())
 }
 
-/// What was in an environment before what is there now: the newest digest there that is another one and that nobody
-/// rejected. Of several data centres, the one that changed last decides.
-pub async fn before_now(
-    db: impl PgExecutor<'_>,
-    application: &str,
-    environment: &str,
-) -> Result<Option<(Digest, BuildId)>> {
+/// What a rollback puts back, and what it takes away.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Before {
+    /// The newest digest there: in one data centre at least.
+    pub now: Digest,
+    /// The digest that was there before it.
+    pub before: Digest,
+    /// The build that made that.
+    pub build: BuildId,
+}
+
+/// What was in an environment before the newest digest there: the one that left last. One that somebody rejected, or that was
+/// itself rolled back, is passed over. While data centres differ, the one that changed last decides, so that what has arrived
+/// half is taken away again.
+pub async fn before_now(db: impl PgExecutor<'_>, application: &str, environment: &str) -> Result<Option<Before>> {
     let row = sqlx::query!(
-        "select digest, build_id from placement p
-         where application = $1 and environment = $2 and until is not null
-           and not exists (select from placement n where n.application = $1 and n.environment = $2 and n.until is null
-                           and n.digest = p.digest)
-           and not exists (select from rejection r where r.digest = p.digest)
-         order by until desc, id desc limit 1",
+        "select newest.digest as now, p.digest, p.build_id
+         from (select digest from placement where application = $1 and environment = $2 and until is null
+               order by since desc, id desc limit 1) newest
+         join placement p on p.application = $1 and p.environment = $2 and p.until is not null and p.digest <> newest.digest
+         where not exists (select from rejection r where r.digest = p.digest)
+           and not exists (select from promotion r where r.kind = 'rollback' and r.state = 'done' and r.application = $1
+                           and r.environment = $2 and r.replaces = p.digest)
+         order by p.until desc, p.id desc limit 1",
         application,
         environment,
     )
     .fetch_optional(db)
     .await?;
-    row.map(|row| Ok((decode("placement.digest", &row.digest)?, BuildId(row.build_id))))
-        .transpose()
+    row.map(|row| {
+        Ok(Before {
+            now: decode("placement.digest", &row.now)?,
+            before: decode("placement.digest", &row.digest)?,
+            build: BuildId(row.build_id),
+        })
+    })
+    .transpose()
 }

@@ -1,7 +1,7 @@
 //! Tables `promotion`, `promotion_approval` and `promotion_copy`: a digest on its way into an environment.
 
 use chrono::{DateTime, Utc};
-use sqlx::PgExecutor;
+use sqlx::{PgConnection, PgExecutor};
 
 use super::jobs::Claim;
 use super::{Result, decode};
@@ -24,8 +24,8 @@ pub struct Promotion {
     pub digest: Digest,
     /// Name of the environment that it goes to.
     pub environment: String,
-    /// `repository@digest` that it is read from.
-    pub source: String,
+    /// `repository@digest` that it was read from, once it was.
+    pub source: Option<String>,
     /// The digest that was there when it was asked for.
     pub replaces: Option<Digest>,
     /// Who asked for it.
@@ -59,8 +59,6 @@ pub struct NewPromotion<'a> {
     pub digest: &'a Digest,
     /// Where to.
     pub environment: &'a str,
-    /// `repository@digest` that it is read from.
-    pub source: &'a str,
     /// The digest that is there now.
     pub replaces: Option<&'a Digest>,
     /// Who asks.
@@ -109,7 +107,7 @@ struct Row {
     build_id: i64,
     digest: String,
     environment: String,
-    source: String,
+    source: Option<String>,
     replaces: Option<String>,
     requested_by: String,
     reason: String,
@@ -149,9 +147,9 @@ impl Row {
 /// Stores a promotion. `None`: another one of this application is on its way into this environment.
 pub async fn create(db: impl PgExecutor<'_>, new: &NewPromotion<'_>) -> Result<Option<PromotionId>> {
     let id = sqlx::query_scalar!(
-        "insert into promotion (kind, application, project_path, build_id, digest, environment, source, replaces,
+        "insert into promotion (kind, application, project_path, build_id, digest, environment, replaces,
                                 requested_by, reason, state)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 'waiting')
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, 'waiting')
          on conflict (application, environment) where state in ('waiting', 'copying') do nothing
          returning id",
         new.kind.as_str(),
@@ -160,7 +158,6 @@ pub async fn create(db: impl PgExecutor<'_>, new: &NewPromotion<'_>) -> Result<O
         new.build.0,
         new.digest.as_str(),
         new.environment,
-        new.source,
         new.replaces.map(Digest::as_str),
         new.requested_by,
         new.reason,
@@ -185,17 +182,11 @@ pub async fn get(db: impl PgExecutor<'_>, id: PromotionId) -> Result<Option<Prom
 }
 
 /// The same, and nobody else changes it until the end of the transaction.
-pub async fn locked(db: impl PgExecutor<'_>, id: PromotionId) -> Result<Option<Promotion>> {
-    let row = sqlx::query_as!(
-        Row,
-        "select id, kind, application, project_path, build_id, digest, environment, source, replaces, requested_by,
-                reason, state, why, requested_at, started_at, finished_at
-         from promotion where id = $1 for update",
-        id.0,
-    )
-    .fetch_optional(db)
-    .await?;
-    row.map(Row::promotion).transpose()
+pub async fn locked(db: &mut PgConnection, id: PromotionId) -> Result<Option<Promotion>> {
+    sqlx::query!("select id from promotion where id = $1 for update", id.0)
+        .fetch_optional(&mut *db)
+        .await?;
+    get(db, id).await
 }
 
 /// Which promotions are wanted; what is `None` does not matter.
@@ -207,6 +198,8 @@ pub struct Filter {
     pub environment: Option<String>,
     /// In this state.
     pub state: Option<PromotionState>,
+    /// Only such as wait or are copied.
+    pub active: bool,
     /// Of this digest.
     pub digest: Option<Digest>,
     /// Older than this one.
@@ -222,12 +215,14 @@ pub async fn list(db: impl PgExecutor<'_>, filter: &Filter, limit: i64) -> Resul
          from promotion
          where ($1::text is null or application = $1) and ($2::text is null or environment = $2)
            and ($3::text is null or state = $3) and ($4::text is null or digest = $4) and ($5::bigint is null or id < $5)
-         order by id desc limit $6",
+           and (not $6 or state in ('waiting', 'copying'))
+         order by id desc limit $7",
         filter.application,
         filter.environment,
         filter.state.map(PromotionState::as_str),
         filter.digest.as_ref().map(Digest::as_str),
         filter.before.map(|id| id.0),
+        filter.active,
         limit,
     )
     .fetch_all(db)
@@ -237,17 +232,36 @@ pub async fn list(db: impl PgExecutor<'_>, filter: &Filter, limit: i64) -> Resul
 
 /// The promotion of this application that is on its way into this environment.
 pub async fn active(db: impl PgExecutor<'_>, application: &str, environment: &str) -> Result<Option<Promotion>> {
-    let row = sqlx::query_as!(
-        Row,
-        "select id, kind, application, project_path, build_id, digest, environment, source, replaces, requested_by,
-                reason, state, why, requested_at, started_at, finished_at
-         from promotion where application = $1 and environment = $2 and state in ('waiting', 'copying')",
+    let filter = Filter {
+        application: Some(application.to_owned()),
+        environment: Some(environment.to_owned()),
+        active: true,
+        ..Filter::default()
+    };
+    Ok(list(db, &filter, 1).await?.pop())
+}
+
+/// Another project whose application has the same name and was promoted: its path. By the project's number, since paths
+/// change.
+pub async fn namesake(db: impl PgExecutor<'_>, application: &str, build: BuildId) -> Result<Option<String>> {
+    sqlx::query_scalar!(
+        "select other.project_path from promotion p
+         join build other on other.id = p.build_id
+         join build ours on ours.id = $2
+         where p.application = $1 and other.project_id <> ours.project_id order by p.id desc limit 1",
         application,
-        environment,
+        build.0,
     )
     .fetch_optional(db)
-    .await?;
-    row.map(Row::promotion).transpose()
+    .await
+}
+
+/// Writes down where the digest was read from.
+pub async fn set_source(db: impl PgExecutor<'_>, id: PromotionId, source: &str) -> Result<()> {
+    sqlx::query!("update promotion set source = $2 where id = $1", id.0, source)
+        .execute(db)
+        .await?;
+    Ok(())
 }
 
 /// Says yes. `false`: this person has already done so.

@@ -6,7 +6,7 @@ use super::error::{Error, Result};
 use super::people::{Caller, see};
 use super::promoting::{self, no_promotion};
 use super::state::AppState;
-use crate::definition::{FIRST, TagParts};
+use crate::definition::FIRST;
 use crate::gates::{candidate, gather, judge};
 use crate::model::promotion::{Verdict, verdict};
 use crate::model::{ProjectPath, PromotionId};
@@ -14,12 +14,19 @@ use crate::store::{placements, promotions, trunk};
 use crate::wire;
 
 /// Placements of a history.
-const MOST: i64 = 500;
+const MOST: usize = 500;
+/// What is there now.
+const NOW: placements::Filter<'static> = placements::Filter {
+    environment: None,
+    application: None,
+    digest: None,
+    now: true,
+};
 
 /// Every application that was ever merged or promoted, and where it is.
 pub(super) async fn board(state: &AppState, caller: &Caller) -> Result<wire::Board> {
     let now = crate::store::now(&state.pool).await?;
-    let environments = &state.environments;
+    let environments = state.definitions.environments();
     let mut rows: BTreeMap<(String, ProjectPath), Vec<wire::Placement>> = BTreeMap::new();
     for newest in trunk::newest(&state.pool).await? {
         if may_see(caller, &newest.project) {
@@ -38,7 +45,7 @@ pub(super) async fn board(state: &AppState, caller: &Caller) -> Result<wire::Boa
                 });
         }
     }
-    for placement in placements::now(&state.pool, None).await? {
+    for placement in placements::list(&state.pool, NOW).await? {
         if may_see(caller, &placement.project) {
             rows.entry((placement.application.clone(), placement.project.clone()))
                 .or_default()
@@ -79,11 +86,17 @@ pub(super) async fn board(state: &AppState, caller: &Caller) -> Result<wire::Boa
 
 /// Where an application is and was.
 pub(super) async fn history(state: &AppState, caller: &Caller, application: &str) -> Result<wire::History> {
-    let placements: Vec<wire::Placement> = placements::history(&state.pool, application, MOST)
+    let filter = placements::Filter {
+        application: Some(application),
+        ..Default::default()
+    };
+    let placements: Vec<wire::Placement> = placements::list(&state.pool, filter)
         .await?
         .into_iter()
+        .rev()
         .filter(|placement| may_see(caller, &placement.project))
         .map(show_placement)
+        .take(MOST)
         .collect();
     if placements.is_empty() {
         return Err(Error::NotFound(format!(
@@ -119,13 +132,13 @@ pub(super) async fn promotion(state: &AppState, caller: &Caller, id: PromotionId
     let mut db = state.pool.acquire().await?;
     let promotion = promotions::get(&mut *db, id).await?.ok_or_else(|| no_promotion(id))?;
     see(caller, &promotion.project)?;
-    let environments = &state.environments;
+    let environments = state.definitions.environments();
     let mut gates = Vec::new();
     if !promotion.state.is_final()
         && let Some(environment) = environments.get(&promotion.environment)
         && let Some(candidate) = candidate(&mut db, promotion.build).await?
     {
-        let facts = gather(&mut db, environments, environment, &candidate, Some(id)).await?;
+        let facts = gather(&mut db, &state.definitions, environment, &candidate, Some(id)).await?;
         gates = judge(promotion.kind, environments, environment, &facts);
     }
     let approvals = promotions::approvals(&mut *db, id).await?;
@@ -159,33 +172,23 @@ pub(super) async fn promotion(state: &AppState, caller: &Caller, id: PromotionId
 /// What a dry run answers.
 pub(super) fn outlook(outlook: &promoting::Outlook) -> wire::Outlook {
     let candidate = &outlook.candidate;
-    let tag = candidate.reference.rsplit_once(':').map_or("latest", |(_, tag)| tag);
     wire::Outlook {
         application: candidate.application.clone(),
         project: candidate.project.clone(),
-        digest: candidate.digest.clone(),
+        digest: candidate.image.digest.clone(),
         build: candidate.build,
         environment: outlook.environment.name.clone(),
         replaces: outlook.replaces.clone(),
-        copies: outlook
-            .environment
-            .data_centres
-            .iter()
-            .map(|centre| wire::Target {
-                data_centre: centre.name.clone(),
-                reference: format!(
-                    "{}:{}",
-                    centre.repository_of(&candidate.application),
-                    centre.tag.fill(TagParts {
-                        tag,
-                        build: candidate.build.0,
-                        commit: candidate.head.short(),
-                    })
-                ),
+        copies: candidate
+            .targets(&outlook.environment)
+            .into_iter()
+            .map(|target| wire::Target {
+                reference: format!("{}:{}", target.repository, target.tag),
+                data_centre: target.data_centre,
             })
             .collect(),
         allowed: matches!(verdict(&outlook.gates), Verdict::Open | Verdict::NeedsApproval)
-            && outlook.replaces.as_ref() != Some(&candidate.digest),
+            && outlook.replaces.as_ref() != Some(&candidate.image.digest),
         gates: outlook.gates.clone(),
     }
 }

@@ -9,7 +9,7 @@ use super::error::{Error, Result};
 use super::people::{Caller, see};
 use super::promoting::find;
 use super::state::AppState;
-use crate::gates::{Candidate, open_findings};
+use crate::gates::{Candidate, Finding, open_findings};
 use crate::model::{BuildId, Component, ProjectPath};
 use crate::store::images::ImageRecord;
 use crate::store::{builds, components, images, trunk};
@@ -50,12 +50,12 @@ pub(super) async fn diff(state: &AppState, caller: &Caller, from: &str, to: &str
     commits.retain(|commit: &BroughtCommit| seen.insert(commit.sha.as_str().to_owned()));
     commits.truncate(MOST_COMMITS);
     let findings = findings(
-        &open_findings(&mut db, from.build).await?,
-        &open_findings(&mut db, to.build).await?,
+        &open_findings(&mut db, &state.definitions, &from).await?,
+        &open_findings(&mut db, &state.definitions, &to).await?,
     );
     let dockerfile = TextDiff::from_lines(&old.dockerfile.text, &new.dockerfile.text)
         .unified_diff()
-        .header(&from.digest.to_string(), &to.digest.to_string())
+        .header(&from.image.digest.to_string(), &to.image.digest.to_string())
         .to_string();
     Ok(Diff {
         commits,
@@ -76,7 +76,7 @@ async fn image(db: &mut PgConnection, candidate: &Candidate) -> Result<ImageReco
 
 fn side(candidate: Candidate, image: &ImageRecord) -> Side {
     Side {
-        digest: candidate.digest,
+        digest: candidate.image.digest,
         project: candidate.project,
         build: candidate.build,
         head: candidate.head,
@@ -152,8 +152,8 @@ fn labels(from: &BTreeMap<String, String>, to: &BTreeMap<String, String>) -> Vec
         .collect()
 }
 
-fn findings(from: &[crate::gates::Finding], to: &[crate::gates::Finding]) -> Vec<FindingChange> {
-    let change = |finding: &crate::gates::Finding, new| FindingChange {
+fn findings(from: &[Finding], to: &[Finding]) -> Vec<FindingChange> {
+    let change = |finding: &Finding, new| FindingChange {
         name: finding.name.clone(),
         level: finding.level,
         new,

@@ -14,7 +14,8 @@ pub(super) async fn quality(state: &AppState, days: i64) -> Result<Quality> {
     let now = crate::store::now(&mut *db).await?;
     let history = History::read(&mut db).await?;
     let last = state
-        .environments
+        .definitions
+        .environments()
         .iter()
         .next_back()
         .map_or(FIRST, |last| last.name.as_str());

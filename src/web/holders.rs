@@ -8,12 +8,20 @@ use std::collections::HashMap;
 use super::error::Result;
 use super::people::Caller;
 use super::state::AppState;
+use crate::definition::FIRST;
 use crate::maven::range::Selector;
 use crate::store::components;
 use crate::wire::{HoldingImage, ImageList};
 
-/// What an image is in by now: promotion does not exist yet.
-const ENVIRONMENT: &str = "qa";
+/// The last one in the order of promotion; QA for what was promoted nowhere.
+fn furthest(state: &AppState, held: &[String]) -> String {
+    let environments = state.definitions.environments();
+    let last = environments
+        .iter()
+        .rev()
+        .find(|environment| held.contains(&environment.name));
+    last.map_or(FIRST, |environment| environment.name.as_str()).to_owned()
+}
 
 pub(super) async fn holders(state: &AppState, caller: &Caller, with: &Selector, limit: i64) -> Result<ImageList> {
     let known = components::with_artifacts(&state.pool, std::slice::from_ref(&with.artifact)).await?;
@@ -27,7 +35,8 @@ pub(super) async fn holders(state: &AppState, caller: &Caller, with: &Selector, 
     let images = held.into_iter().map(|image| HoldingImage {
         application: image.application,
         project: image.project,
-        environment: ENVIRONMENT.to_owned(),
+        environment: furthest(state, &image.environments),
+        environments: image.environments,
         reference: image.reference,
         digest: image.digest,
         build: image.build,

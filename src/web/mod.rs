@@ -21,6 +21,7 @@ mod promoting;
 mod routes;
 mod state;
 mod trace;
+mod trail;
 
 use std::sync::Arc;
 

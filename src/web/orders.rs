@@ -3,11 +3,13 @@
 
 use std::time::Duration;
 
+use serde_json::json;
 use sqlx::PgTransaction;
 
 use super::error::{Error, Result};
 use super::people::{Caller, authorise};
 use super::state::AppState;
+use super::trail::note;
 use crate::model::{BuildId, BuildState, DeliveryId, MergeRequest, Permission, Pins, Trigger};
 use crate::store::builds::{self, BuildRecord, NewBuild};
 use crate::store::jobs::{self, Lane};
@@ -87,6 +89,8 @@ pub(super) async fn rebuild(state: &AppState, id: BuildId, caller: &Caller, pins
     }
     queue(&mut tx, made, mr).await?;
     tell(&mut tx, made, mr).await?;
+    let grounds = json!({"of": id, "project": mr.project, "head": mr.head, "pins": pins});
+    note(&mut tx, &actor, "build.rebuild", &format!("build {made}"), grounds).await?;
     tx.commit().await?;
     wake(state, made, &[Event::Job(Lane::Build), Event::Job(Lane::Notify)]);
     tracing::info!(build = %made, of = %id, by, address = actor.address, "rebuild ordered");
@@ -123,6 +127,15 @@ pub(super) async fn cancel(state: &AppState, id: BuildId, caller: &Caller) -> Re
         let now = builds::status(&mut *tx, id).await?.ok_or_else(|| Error::no_build(id))?;
         return Err(already_ended(id, now.state));
     };
+    let project = &record.build.merge_request.project;
+    note(
+        &mut tx,
+        &actor,
+        "build.cancel",
+        &format!("build {id}"),
+        json!({"project": project}),
+    )
+    .await?;
     tx.commit().await?;
     wake(state, id, &[Event::Cancel(id), Event::Job(Lane::Notify)]);
     tracing::info!(build = %id, by, address = actor.address, ?done, "cancel ordered");
@@ -152,6 +165,9 @@ pub(super) async fn approve(state: &AppState, id: BuildId, caller: &Caller) -> R
     }
     queue(&mut tx, id, &record.build.merge_request).await?;
     tell(&mut tx, id, &record.build.merge_request).await?;
+    let mr = &record.build.merge_request;
+    let grounds = json!({"project": mr.project, "head": mr.head});
+    note(&mut tx, &actor, "build.approve", &format!("build {id}"), grounds).await?;
     tx.commit().await?;
     wake(state, id, &[Event::Job(Lane::Build), Event::Job(Lane::Notify)]);
     tracing::info!(build = %id, by, address = actor.address, "approved");
@@ -167,6 +183,7 @@ pub(super) async fn replay(state: &AppState, id: DeliveryId, caller: &Caller) ->
         return Err(Error::NotFound(format!("there is no delivery {id}")));
     }
     jobs::enqueue(&mut *tx, Lane::Intake, &id.to_string(), "", Duration::ZERO).await?;
+    note(&mut tx, &actor, "delivery.replay", &format!("delivery {id}"), json!({})).await?;
     tx.commit().await?;
     state.hub.tell(Event::Job(Lane::Intake));
     tracing::info!(delivery = %id, by, address = actor.address, "replay ordered");

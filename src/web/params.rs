@@ -101,6 +101,7 @@ impl PromotionQuery {
                 .map(str::parse)
                 .transpose()
                 .map_err(invalid("digest"))?,
+            active: false,
             before: number("before", &self.before, "a promotion's number")?.map(PromotionId),
         })
     }

@@ -7,7 +7,7 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
-use crate::definition::{Environments, People};
+use crate::definition::{Definitions, People};
 use crate::sign_in::SignIn;
 use crate::store::PgPool;
 use crate::wake::Hub;
@@ -26,8 +26,8 @@ pub struct AppState {
     pub people: Arc<People>,
     /// Sign-in at a provider; none if none is configured.
     pub sign_in: Option<SignIn>,
-    /// Where images go.
-    pub environments: Arc<Environments>,
+    /// Environments and pipelines.
+    pub definitions: Arc<Definitions>,
     /// Wake-ups: orders are told there, streams listen.
     pub hub: Arc<Hub>,
     /// The process stops: streams end.
@@ -44,7 +44,7 @@ impl AppState {
             config,
             people: Arc::default(),
             sign_in: None,
-            environments: Arc::default(),
+            definitions: Arc::default(),
             hub,
             stop,
             streams: Arc::new(Semaphore::new(STREAMS)),
@@ -66,10 +66,10 @@ impl AppState {
         self
     }
 
-    /// The same with these environments; without, there is QA alone.
+    /// The same with these definitions; without, there is QA alone.
     #[must_use]
-    pub fn with_environments(mut self, environments: Environments) -> Self {
-        self.environments = Arc::new(environments);
+    pub fn with_definitions(mut self, definitions: Arc<Definitions>) -> Self {
+        self.definitions = definitions;
         self
     }
 

@@ -90,3 +90,96 @@ async fn a_rollback_puts_back_what_was_there() {
     assert_eq!(now, [first.digest.as_str(); 2], "{history:#}");
     scene.close().await;
 }
+
+/// Half an arrival is taken away again: what was there before it comes back everywhere, not something older; and what was rolled
+/// back is not what the next rollback brings.
+#[tokio::test]
+async fn a_rollback_of_half_an_arrival_goes_one_step_back() {
+    let scene = Scene::open("approvals = 0\nprevious = false").await;
+    let oldest = scene.image(5, &[1000], "ada", true).await;
+    let good = scene.image(6, &[1001], "ada", true).await;
+    let bad = scene.image(7, &[1002], "ada", true).await;
+    scene.bring_without_approval(&oldest).await;
+    scene.bring_without_approval(&good).await;
+    scene.dc2.stop().await.expect("stopped");
+    let id = scene.promote("dev", &bad, "production").await;
+    scene.comes_to(id, &["partial"]).await;
+    scene.dc2.start_again().await.expect("started");
+    let order = json!({"application": "basket", "environment": "production", "reason": "it does not answer"});
+    let (status, answer) = scene.post("rita", "/api/rollbacks", order.clone()).await;
+    assert_eq!(status, 202, "{answer}");
+    let done = scene
+        .comes_to(answer["promotion"].as_i64().expect("a number"), &["done"])
+        .await;
+    assert_eq!(done["digest"], good.digest.as_str(), "{done:#}");
+    assert_eq!(done["replaces"], bad.digest.as_str(), "{done:#}");
+    let given_up = scene.get(&format!("/api/promotions/{id}")).await;
+    assert_eq!(given_up["state"], "cancelled", "{given_up:#}");
+    // Pressed once more, it goes on back, and never forward to what was bad.
+    let (status, answer) = scene.post("rita", "/api/rollbacks", order).await;
+    assert_eq!(status, 202, "{answer}");
+    let done = scene
+        .comes_to(answer["promotion"].as_i64().expect("a number"), &["done"])
+        .await;
+    assert_eq!(done["digest"], oldest.digest.as_str(), "{done:#}");
+    scene.close().await;
+}
+
+/// Two projects whose applications are called alike: the second is refused, or a rollback of the one would bring the other.
+#[tokio::test]
+async fn two_projects_do_not_share_a_name() {
+    let scene = Scene::open("approvals = 0\nprevious = false").await;
+    let ours = scene.image(8, &[1000], "ada", true).await;
+    let theirs = scene.image(9, &[1001], "ada", true).await;
+    let moved = "update build set project_id = 8, project_path = 'other/basket' where head like '%9'";
+    sqlx::query(moved).execute(&scene.house.pool).await.expect("written");
+    scene.bring_without_approval(&ours).await;
+    let order = json!({"image": theirs.digest, "environment": "production", "reason": "now"});
+    let (status, answer) = scene.post("dev", "/api/promotions", order).await;
+    assert_eq!(status, 409, "{answer}");
+    let error = answer["error"].as_str().expect("a sentence");
+    assert!(
+        error.contains("shop/basket") && error.contains("two projects cannot share a name"),
+        "{error}"
+    );
+    scene.close().await;
+}
+
+/// A known vulnerability closes the gate; one that the pipeline waives for a while does not.
+#[tokio::test]
+async fn what_is_waived_is_not_open() {
+    let waiver = "[[waiver]]\nrule = \"known-vulnerability\"\nlibrary = \"a:b\"\nadvisory = \"CVE-1\"\n\
+                  reason = \"not reachable\"\nowner = \"ada\"\nlast_day = 2100-01-01\n";
+    for (pipeline, allowed) in [("", false), (waiver, true)] {
+        let scene = Scene::open_with(pipeline, "approvals = 0\nprevious = false\nfindings_up_to = \"none\"").await;
+        let image = scene.image(10, &[1000], "ada", true).await;
+        for statement in [
+            "insert into component (group_id, artifact, version, package) values ('a', 'b', '1.0', '')",
+            "insert into image_component select c.id, i.build_id from component c, image i",
+            "insert into advisory (id, aliases, summary, level, modified, withdrawn)
+             values ('GHSA-1', '{CVE-1}', '', 'critical', now(), false)",
+            "insert into component_advisory select id, 'GHSA-1', null from component",
+        ] {
+            sqlx::query(statement)
+                .execute(&scene.house.pool)
+                .await
+                .expect(statement);
+        }
+        let order = json!({"image": image.digest, "environment": "production", "dry_run": true});
+        let (_, outlook) = scene.post("dev", "/api/promotions", order).await;
+        assert_eq!(outlook["allowed"], allowed, "{outlook:#}");
+        let gates = outlook["gates"].as_array().expect("gates");
+        let findings = gates.iter().find(|gate| gate["gate"] == "findings").expect("a gate");
+        let named = findings["why"]
+            .as_str()
+            .is_some_and(|why| why.contains("GHSA-1 (critical)"));
+        assert_eq!(named, !allowed, "{findings}");
+        if allowed {
+            // Which images hold the library, and where they are.
+            scene.bring_without_approval(&image).await;
+            let held = scene.get("/api/images?with=a:b").await;
+            assert_eq!(held["images"][0]["environment"], "production", "{held:#}");
+        }
+        scene.close().await;
+    }
+}

@@ -3,7 +3,7 @@
 use serde_json::json;
 use world::process::Signal;
 
-use super::scene::{Scene, means};
+use super::scene::{Scene, means, move_tag};
 
 /// Nothing that happens to tags between approval and copy changes what is copied.
 #[tokio::test]
@@ -14,27 +14,10 @@ async fn an_approval_is_of_the_digest_and_not_of_a_tag() {
     scene.comes_to(id, &["waiting"]).await;
     // Somebody moves the tag in QA to another image.
     let repository = scene.house.repository();
-    let (host, path) = repository.split_once('/').expect("a namespace");
+    let (_, path) = repository.split_once('/').expect("a namespace");
     let pusher = crate::copy::image::Pusher::new(&scene.house.registry, &format!("{path}/basket"));
     let other = pusher.image(crate::copy::image::OCI, 77, &[8000]).await;
-    let url = format!("http://{host}/v2/{path}/basket/manifests");
-    let login = |request: reqwest::RequestBuilder| {
-        let registry = &scene.house.registry;
-        request.basic_auth(&registry.user, Some(&registry.password))
-    };
-    let client = reqwest::Client::new();
-    let bytes = login(
-        client
-            .get(format!("{url}/{other}"))
-            .header("Accept", crate::copy::image::OCI),
-    );
-    let bytes = bytes.send().await.expect("an answer").bytes().await.expect("a body");
-    let put = login(
-        client
-            .put(format!("{url}/{}", image.tag))
-            .header("Content-Type", crate::copy::image::OCI),
-    );
-    assert!(put.body(bytes).send().await.expect("an answer").status().is_success());
+    move_tag(&scene.house.registry, &format!("{path}/basket"), &image.tag, &other).await;
     assert_eq!(scene.approve("rita", id).await.0, 200);
     scene.comes_to(id, &["done"]).await;
     for server in [&scene.dc1, &scene.dc2] {

@@ -43,9 +43,14 @@ pub struct Image {
 impl Scene {
     /// `gates` are the lines of production's `[environment.gates]`, and what may follow them.
     pub async fn open(gates: &str) -> Self {
+        Self::open_with("", gates).await
+    }
+
+    /// The same, with these lines at the end of the default pipeline.
+    pub async fn open_with(pipeline: &str, gates: &str) -> Self {
         let mut house = House::build().await;
         let (pre, dc1, dc2) = tokio::join!(server(None), server(Some(("dc1", "word1"))), server(None));
-        house.define("");
+        house.define(pipeline);
         let (pre_at, dc1_at, dc2_at) = (&pre.address, &dc1.address, &dc2.address);
         let environments = format!(
             r#"
@@ -296,6 +301,21 @@ pub async fn means(server: &Server, repository: &str, reference: &str) -> Option
         Some(bytes) => Some(Digest::of(&bytes.await.expect("a body")).to_string()),
         None => None,
     }
+}
+
+/// Sets a tag to another image of the same repository, as anybody with an account there could.
+pub async fn move_tag(server: &Server, repository: &str, tag: &str, digest: &Digest) {
+    let url = format!("http://{}/v2/{repository}/manifests", server.address);
+    let client = reqwest::Client::new();
+    let login = |request: reqwest::RequestBuilder| match server.user.is_empty() {
+        true => request,
+        false => request.basic_auth(&server.user, Some(&server.password)),
+    };
+    let get = login(client.get(format!("{url}/{digest}")).header("Accept", OCI));
+    let bytes = get.send().await.expect("an answer").bytes().await.expect("a body");
+    let put = login(client.put(format!("{url}/{tag}")).header("Content-Type", OCI));
+    let answer = put.body(bytes).send().await.expect("an answer");
+    assert!(answer.status().is_success(), "{}", answer.status());
 }
 
 pub fn secret(name: &str) -> String {

@@ -3,7 +3,7 @@
 use serde_json::json;
 use world::process::Signal;
 
-use super::scene::{Scene, means};
+use super::scene::{Scene, means, move_tag};
 
 /// QA, pre-production, production: one digest, in every registry, under its tag.
 #[tokio::test]
@@ -166,21 +166,7 @@ async fn a_foreign_tag_is_left_alone() {
     let image = scene.image(6, &[5000], "ada", true).await;
     let pusher = crate::copy::image::Pusher::new(&scene.dc1, "live/basket");
     let foreign = pusher.image(crate::copy::image::OCI, 99, &[10]).await;
-    let url = format!("http://{}/v2/live/basket/manifests", scene.dc1.address);
-    let client = reqwest::Client::new();
-    let login = |request: reqwest::RequestBuilder| request.basic_auth(&scene.dc1.user, Some(&scene.dc1.password));
-    let bytes = login(
-        client
-            .get(format!("{url}/{foreign}"))
-            .header("Accept", crate::copy::image::OCI),
-    );
-    let bytes = bytes.send().await.expect("an answer").bytes().await.expect("a body");
-    let put = login(
-        client
-            .put(format!("{url}/{}", image.tag))
-            .header("Content-Type", crate::copy::image::OCI),
-    );
-    assert!(put.body(bytes).send().await.expect("an answer").status().is_success());
+    move_tag(&scene.dc1, "live/basket", &image.tag, &foreign).await;
     let id = scene.promote("dev", &image, "production").await;
     let partial = scene.comes_to(id, &["partial"]).await;
     assert!(

@@ -6,6 +6,7 @@ use askama::Template;
 use axum::extract::{Form, Path, State};
 use axum::response::{Html, Redirect};
 use serde::Deserialize;
+use serde_json::json;
 
 use super::tokens::TokenRow;
 use super::words::Moment;
@@ -17,6 +18,7 @@ use crate::store::{self, sessions, tokens};
 use crate::web::error::{Error, Result};
 use crate::web::people::{Caller, PersonId, Who, authorise, secret};
 use crate::web::state::AppState;
+use crate::web::trail::note;
 
 const DAY: u64 = 24 * 3600;
 /// Days that a token of a person may be valid.
@@ -111,11 +113,15 @@ pub(super) async fn create_token(
         owner: Some(person.id),
     };
     let made = format!("swt_{}", secret());
-    if !tokens::keep(&state.pool, &new, &made).await? {
+    let mut tx = state.pool.begin().await?;
+    if !tokens::keep(&mut *tx, &new, &made).await? {
         return Err(Error::Conflict(format!(
             "there is a token {full} already, maybe a revoked one: choose another name"
         )));
     }
+    let grounds = json!({"role": role, "projects": projects, "days": days});
+    note(&mut tx, &actor, "token.create", &format!("token {full}"), grounds).await?;
+    tx.commit().await?;
     tracing::info!(token = full, by = %actor, address = actor.address, "token made");
     page(&state, &caller, Some(made)).await
 }
@@ -127,9 +133,19 @@ pub(super) async fn revoke_token(
     Form(form): Form<NameForm>,
 ) -> Result<Redirect> {
     let actor = authorise(&caller, Permission::OwnAccount, None)?;
-    if !tokens::revoke(&state.pool, &form.name, Some(person(&caller)?.id)).await? {
+    let mut tx = state.pool.begin().await?;
+    if !tokens::revoke(&mut *tx, &form.name, Some(person(&caller)?.id)).await? {
         return Err(Error::NotFound(format!("you have no token {:?}", form.name)));
     }
+    note(
+        &mut tx,
+        &actor,
+        "token.revoke",
+        &format!("token {}", form.name),
+        json!({}),
+    )
+    .await?;
+    tx.commit().await?;
     tracing::info!(token = form.name, by = %actor, address = actor.address, "token revoked");
     Ok(Redirect::to("/account"))
 }

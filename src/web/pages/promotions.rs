@@ -151,7 +151,8 @@ fn bar(promotion: &wire::Promotion, copy: &wire::Copy) -> Bar {
 
 fn confirm(state: &AppState, environment: &str) -> bool {
     state
-        .environments
+        .definitions
+        .environments()
         .get(environment)
         .is_some_and(|environment| environment.confirm)
 }

@@ -4,6 +4,7 @@ use askama::Template;
 use axum::extract::{Form, State};
 use axum::response::{Html, Redirect};
 use chrono::{DateTime, Utc};
+use serde_json::json;
 
 use super::account::NameForm;
 use super::words::Moment;
@@ -14,6 +15,7 @@ use crate::store::{self, tokens};
 use crate::web::error::{Error, Result};
 use crate::web::people::{Caller, authorise};
 use crate::web::state::AppState;
+use crate::web::trail::note;
 
 #[derive(Template)]
 #[template(path = "tokens.html")]
@@ -68,9 +70,19 @@ pub(super) async fn revoke(
     Form(form): Form<NameForm>,
 ) -> Result<Redirect> {
     let actor = authorise(&caller, Permission::AllAccounts, None)?;
-    if !tokens::revoke(&state.pool, &form.name, None).await? {
+    let mut tx = state.pool.begin().await?;
+    if !tokens::revoke(&mut *tx, &form.name, None).await? {
         return Err(Error::NotFound(format!("there is no token {:?}", form.name)));
     }
+    note(
+        &mut tx,
+        &actor,
+        "token.revoke",
+        &format!("token {}", form.name),
+        json!({}),
+    )
+    .await?;
+    tx.commit().await?;
     tracing::info!(token = form.name, by = %actor, address = actor.address, "token revoked");
     Ok(Redirect::to("/tokens"))
 }

@@ -4,19 +4,19 @@ use serde_json::json;
 use sqlx::PgConnection;
 
 use super::find::{find, known_environment};
-use super::{enqueue, no_promotion, person, said, tell, wake, write};
+use super::{enqueue, no_promotion, said, tell, wake};
 use crate::definition::FIRST;
 use crate::gates::{candidate, gather, is_author};
-use crate::model::audit::Decision;
 use crate::model::{Actor, Category, Digest, Permission, PromotionId, PromotionKind, PromotionState};
 use crate::store::jobs::{self, Lane};
+use crate::store::placements;
 use crate::store::promotions::{self, Promotion};
 use crate::store::rejections::{self, Rejection};
-use crate::store::{audit, placements};
 use crate::wake::Event;
 use crate::web::error::{Error, Result};
 use crate::web::people::{Caller, authorise};
 use crate::web::state::AppState;
+use crate::web::trail::note;
 
 /// Says yes to the digest of this promotion.
 pub(in crate::web) async fn approve(state: &AppState, caller: &Caller, id: PromotionId) -> Result<()> {
@@ -29,7 +29,7 @@ pub(in crate::web) async fn approve(state: &AppState, caller: &Caller, id: Promo
             promotion.state
         )));
     }
-    let environments = &state.environments;
+    let environments = state.definitions.environments();
     let environment = known_environment(environments, &promotion.environment)?;
     let role = environment.gates.approved_by;
     if !actor.is(role) {
@@ -38,7 +38,7 @@ pub(in crate::web) async fn approve(state: &AppState, caller: &Caller, id: Promo
             environment.title, promotion.project
         )));
     }
-    let name = person(&actor);
+    let name = actor.person();
     if name == promotion.requested_by {
         return Err(Error::Forbidden(format!(
             "{name} asked for promotion {id}: somebody else has to approve it"
@@ -47,7 +47,7 @@ pub(in crate::web) async fn approve(state: &AppState, caller: &Caller, id: Promo
     let candidate = candidate(&mut tx, promotion.build)
         .await?
         .ok_or_else(|| Error::Internal(format!("the image of promotion {id} is gone")))?;
-    let facts = gather(&mut tx, environments, environment, &candidate, Some(id)).await?;
+    let facts = gather(&mut tx, &state.definitions, environment, &candidate, Some(id)).await?;
     let email = actor.email.as_deref();
     if promotion.kind == PromotionKind::Promotion && is_author(&facts, name, email) {
         return Err(Error::Forbidden(format!(
@@ -59,7 +59,14 @@ pub(in crate::web) async fn approve(state: &AppState, caller: &Caller, id: Promo
     }
     enqueue(&mut tx, id).await?;
     let grounds = json!({"digest": promotion.digest, "environment": promotion.environment, "email": email});
-    write(&mut tx, &actor, "promotion.approve", id, grounds).await?;
+    note(
+        &mut tx,
+        &actor,
+        "promotion.approve",
+        &format!("promotion {id}"),
+        grounds,
+    )
+    .await?;
     tx.commit().await?;
     wake(state, id);
     Ok(())
@@ -84,7 +91,7 @@ pub(in crate::web) async fn cancel(
     }
     let ended = stop(&mut tx, &promotion, PromotionState::Cancelled, &actor, reason).await?;
     let grounds = json!({"digest": promotion.digest, "environment": promotion.environment, "reason": reason});
-    write(&mut tx, &actor, "promotion.cancel", id, grounds).await?;
+    note(&mut tx, &actor, "promotion.cancel", &format!("promotion {id}"), grounds).await?;
     tx.commit().await?;
     state.hub.tell(Event::CancelPromotion(id));
     wake(state, id);
@@ -115,7 +122,7 @@ pub(in crate::web) async fn resume(state: &AppState, caller: &Caller, id: Promot
     promotions::set_state(&mut *tx, id, PromotionState::Waiting, Some("resumed")).await?;
     enqueue(&mut tx, id).await?;
     let grounds = json!({"digest": promotion.digest, "environment": promotion.environment, "was": promotion.why});
-    write(&mut tx, &actor, "promotion.resume", id, grounds).await?;
+    note(&mut tx, &actor, "promotion.resume", &format!("promotion {id}"), grounds).await?;
     tx.commit().await?;
     wake(state, id);
     Ok(())
@@ -133,49 +140,56 @@ pub(in crate::web) async fn reject(
     let candidate = find(&mut tx, what).await?;
     let actor = authorise(caller, Permission::RejectImage, Some(&candidate.project))?;
     let reason = said(reason, "a rejection")?;
-    let reached = placements::now(&mut *tx, Some(&candidate.application)).await?;
+    let filter = placements::Filter {
+        digest: Some(&candidate.image.digest),
+        now: true,
+        ..Default::default()
+    };
+    let reached = placements::list(&mut *tx, filter).await?;
     let furthest = state
-        .environments
+        .definitions
+        .environments()
         .iter()
         .rev()
         .find(|environment| {
             reached
                 .iter()
-                .any(|placement| placement.environment == environment.name && placement.digest == candidate.digest)
+                .any(|placement| placement.environment == environment.name)
         })
         .map_or(FIRST, |environment| environment.name.as_str());
     let rejection = Rejection {
-        digest: candidate.digest.clone(),
+        digest: candidate.image.digest.clone(),
         application: candidate.application.clone(),
         environment: furthest.to_owned(),
-        person: person(&actor).to_owned(),
+        person: actor.person().to_owned(),
         category,
         reason: reason.to_owned(),
         at: crate::store::now(&mut *tx).await?,
     };
-    let stopped = promotions::unfinished_of(&mut *tx, &candidate.digest).await?;
+    let stopped = promotions::unfinished_of(&mut *tx, &candidate.image.digest).await?;
     for id in &stopped {
         let promotion = locked(&mut tx, *id).await?;
         stop(&mut tx, &promotion, PromotionState::Rejected, &actor, reason).await?;
     }
     rejections::insert(&mut *tx, &rejection, &actor.address).await?;
-    let decision = Decision {
-        actor: person(&actor),
-        address: Some(&actor.address),
-        action: "image.reject",
-        subject: candidate.digest.as_str(),
-        grounds: json!({
-            "application": candidate.application, "environment": furthest, "category": category, "reason": reason,
-            "promotions": stopped,
-        }),
-    };
-    audit::append(&mut tx, &decision).await?;
+    let grounds = json!({
+        "application": candidate.application, "environment": furthest, "category": category, "reason": reason,
+        "promotions": stopped,
+    });
+    note(
+        &mut tx,
+        &actor,
+        "image.reject",
+        candidate.image.digest.as_str(),
+        grounds,
+    )
+    .await?;
     tx.commit().await?;
     for id in stopped {
         state.hub.tell(Event::CancelPromotion(id));
         wake(state, id);
     }
-    Ok(candidate.digest)
+    Ok(candidate.image.digest)
 }
 
 /// Ends a promotion at once where nobody copies, else asks the worker to. `true`: at once.
@@ -187,7 +201,7 @@ async fn stop(
     reason: &str,
 ) -> Result<bool> {
     let subject = promotion.id.to_string();
-    let by = person(actor);
+    let by = actor.person();
     // What waits is looked at under the lock that we hold; what is copied is known to its worker alone.
     let copying = promotion.state == PromotionState::Copying;
     if copying && jobs::request_stop(&mut *tx, Lane::Promote, &subject, state.as_str(), by).await? {

@@ -61,7 +61,7 @@ pub(in crate::web) async fn find(db: &mut PgConnection, what: &str) -> Result<Ca
              a build's number; what this service did not build cannot be promoted, because nothing is known of it"
         )));
     };
-    let mut others: Vec<&Digest> = found.iter().map(|candidate| &candidate.digest).collect();
+    let mut others: Vec<&Digest> = found.iter().map(|candidate| &candidate.image.digest).collect();
     others.dedup();
     if others.len() > 1 {
         let names: Vec<String> = others.iter().take(NAMED).map(ToString::to_string).collect();
@@ -81,7 +81,7 @@ pub(super) async fn look(
     environment: &str,
     kind: PromotionKind,
 ) -> Result<Outlook> {
-    let environments = &state.environments;
+    let environments = state.definitions.environments();
     let environment = known_environment(environments, environment)?;
     if environment.is_first() {
         let next = environments
@@ -92,13 +92,16 @@ pub(super) async fn look(
             environment.name
         )));
     }
-    let facts = gather(&mut *db, environments, environment, &candidate, None).await?;
+    let facts = gather(&mut *db, &state.definitions, environment, &candidate, None).await?;
     let gates = judge(kind, environments, environment, &facts);
-    let there = placements::in_environment(&mut *db, &environment.name).await?;
-    let mut digests = there
-        .iter()
-        .filter(|placement| placement.application == candidate.application)
-        .map(|placement| &placement.digest);
+    let filter = placements::Filter {
+        environment: Some(&environment.name),
+        application: Some(&candidate.application),
+        now: true,
+        ..Default::default()
+    };
+    let there = placements::list(&mut *db, filter).await?;
+    let mut digests = there.iter().map(|placement| &placement.digest);
     let first = digests.next().cloned();
     // Where the data centres differ, something is still to be finished: nothing is replaced as a whole.
     let replaces = first.filter(|first| digests.all(|digest| digest == first));

@@ -15,9 +15,7 @@ pub(super) use request::{request, roll_back};
 
 use super::error::{Error, Result};
 use super::state::AppState;
-use crate::model::audit::Decision;
-use crate::model::{Actor, PromotionId};
-use crate::store::audit;
+use crate::model::PromotionId;
 use crate::store::jobs::{self, Lane};
 use crate::store::notices::Subject;
 use crate::wake::Event;
@@ -36,11 +34,6 @@ fn said<'a>(reason: &'a str, what: &str) -> Result<&'a str> {
     Ok(reason)
 }
 
-/// The person behind an order: what four eyes are counted by.
-fn person(actor: &Actor) -> &str {
-    actor.login().unwrap_or(&actor.name)
-}
-
 pub(super) fn no_promotion(id: impl std::fmt::Display) -> Error {
     Error::NotFound(format!("there is no promotion {id}"))
 }
@@ -53,24 +46,6 @@ async fn enqueue(db: &mut PgConnection, id: PromotionId) -> Result<()> {
 async fn tell(db: &mut PgConnection, id: PromotionId) -> Result<()> {
     let subject = Subject::Promotion(id).to_string();
     Ok(jobs::enqueue(db, Lane::Notify, &subject, "", Duration::ZERO).await?)
-}
-
-async fn write(
-    db: &mut PgConnection,
-    actor: &Actor,
-    action: &str,
-    id: PromotionId,
-    grounds: serde_json::Value,
-) -> Result<()> {
-    let decision = Decision {
-        actor: person(actor),
-        address: Some(&actor.address),
-        action,
-        subject: &format!("promotion {id}"),
-        grounds,
-    };
-    audit::append(db, &decision).await?;
-    Ok(())
 }
 
 fn wake(state: &AppState, id: PromotionId) {

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::find::{Outlook, find, known_environment, look};
-use super::{enqueue, person, said, wake, write};
+use super::{enqueue, said, wake};
 use crate::definition::Environment;
 use crate::gates::{Candidate, candidate};
 use crate::model::promotion::{Verdict, verdict};
@@ -13,6 +13,7 @@ use crate::store::promotions::{self, NewPromotion, Promotion};
 use crate::web::error::{Error, Result};
 use crate::web::people::{Caller, authorise};
 use crate::web::state::AppState;
+use crate::web::trail::note;
 
 /// Asks for a promotion. Every gate but the approvals has to be open.
 pub(in crate::web) async fn request(
@@ -39,18 +40,23 @@ pub(in crate::web) async fn roll_back(
     reason: &str,
 ) -> Result<PromotionId> {
     let mut tx = state.pool.begin().await?;
-    let Some((digest, build)) = placements::before_now(&mut *tx, application, environment).await? else {
-        known_environment(&state.environments, environment)?;
+    let Some(back) = placements::before_now(&mut *tx, application, environment).await? else {
+        known_environment(state.definitions.environments(), environment)?;
         return Err(Error::Conflict(format!(
-            "{application} has had no other image in {environment} that nobody rejected: there is nothing to go back to"
+            "{application} has had no other image in {environment} that was neither rejected nor rolled back: there is nothing \
+             to go back to; promote a good image instead"
         )));
     };
-    let candidate = candidate(&mut tx, build)
-        .await?
-        .ok_or_else(|| Error::Internal(format!("{digest} was placed and its build {build} is gone")))?;
+    let candidate = candidate(&mut tx, back.build).await?.ok_or_else(|| {
+        Error::Internal(format!(
+            "{} was placed and its build {} is gone",
+            back.before, back.build
+        ))
+    })?;
     let actor = authorise(caller, Permission::RollBack, Some(&candidate.project))?;
     let reason = said(reason, "a rollback")?;
-    let outlook = look(state, &mut tx, candidate, environment, PromotionKind::Rollback).await?;
+    let mut outlook = look(state, &mut tx, candidate, environment, PromotionKind::Rollback).await?;
+    outlook.replaces = Some(back.now);
     create(state, tx, &actor, outlook, PromotionKind::Rollback, reason).await
 }
 
@@ -68,10 +74,10 @@ async fn create(
         gates,
         replaces,
     } = outlook;
-    if replaces.as_ref() == Some(&candidate.digest) {
+    if replaces.as_ref() == Some(&candidate.image.digest) {
         return Err(Error::Conflict(format!(
             "{} is in {} already",
-            short(&candidate.digest),
+            short(&candidate.image.digest),
             environment.title
         )));
     }
@@ -82,35 +88,40 @@ async fn create(
         let sentences: Vec<&str> = closed.map(|gate| gate.why.as_str()).collect();
         return Err(Error::Conflict(format!(
             "{} cannot go to {}: {}",
-            short(&candidate.digest),
+            short(&candidate.image.digest),
             environment.title,
             sentences.join("; ")
         )));
     }
-    let source = pinned(&candidate);
+    if let Some(other) = promotions::namesake(&mut *tx, &candidate.application, candidate.build).await? {
+        return Err(Error::Conflict(format!(
+            "the application of {other} is called {} too and was promoted before: two projects cannot share a name in the \
+             environments. Rename the project {} in GitLab and build it again",
+            candidate.application, candidate.project
+        )));
+    }
     let new = NewPromotion {
         kind,
         application: &candidate.application,
         project: &candidate.project,
         build: candidate.build,
-        digest: &candidate.digest,
+        digest: &candidate.image.digest,
         environment: &environment.name,
-        source: &source,
         replaces: replaces.as_ref(),
-        requested_by: person(actor),
+        requested_by: actor.person(),
         reason,
     };
     let Some(id) = promotions::create(&mut *tx, &new).await? else {
-        let other = promotions::active(&state.pool, &candidate.application, &environment.name).await?;
+        let other = promotions::active(&mut *tx, &candidate.application, &environment.name).await?;
         return Err(in_the_way(other, &candidate, &environment));
     };
     enqueue(&mut tx, id).await?;
     let action = format!("{kind}.request");
     let grounds = json!({
-        "digest": candidate.digest, "application": candidate.application, "environment": environment.name,
+        "digest": candidate.image.digest, "application": candidate.application, "environment": environment.name,
         "replaces": replaces, "reason": reason, "gates": gates,
     });
-    write(&mut tx, actor, &action, id, grounds).await?;
+    note(&mut tx, actor, &action, &format!("promotion {id}"), grounds).await?;
     tx.commit().await?;
     wake(state, id);
     Ok(id)
@@ -120,7 +131,7 @@ fn in_the_way(other: Option<Promotion>, candidate: &Candidate, environment: &Env
     let Some(other) = other else {
         return Error::Conflict("another promotion came in between and has ended; look, and ask again".to_owned());
     };
-    let same = match other.digest == candidate.digest {
+    let same = match other.digest == candidate.image.digest {
         true => "of this very digest ",
         false => "",
     };
@@ -135,16 +146,6 @@ fn in_the_way(other: Option<Promotion>, candidate: &Candidate, environment: &Env
             PromotionKind::Promotion => "wait for its end, or cancel it first",
         }
     ))
-}
-
-/// The digest in the QA registry.
-fn pinned(candidate: &Candidate) -> String {
-    let reference = &candidate.reference;
-    let repository = match reference.rsplit_once(':') {
-        Some((name, tag)) if !tag.contains('/') => name,
-        _ => reference,
-    };
-    format!("{repository}@{}", candidate.digest)
 }
 
 fn short(digest: &Digest) -> &str {

@@ -258,7 +258,10 @@ fn progress(detail: &PromotionDetail) -> String {
             )
         })
         .collect();
-    format!("{}: {}", detail.promotion.state, copies.join(", "))
+    match copies.is_empty() {
+        true => detail.promotion.state.to_string(),
+        false => format!("{}: {}", detail.promotion.state, copies.join(", ")),
+    }
 }
 
 fn show(out: &mut impl Write, detail: &PromotionDetail) -> std::io::Result<()> {

@@ -1,4 +1,4 @@
-//! May this digest go into this environment? [`facts`] gathers what the database knows, [`judge`] decides: pure, so that a
+//! May this digest go into this environment? [`gather`] asks for what the database knows, [`judge`] decides: pure, so that a
 //! dry run, a page and the worker that copies come to the same answer.
 
 mod facts;

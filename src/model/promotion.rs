@@ -195,7 +195,7 @@ mod tests {
         let later = gate(GateKind::MinimumTime, false, Some(9));
         let never = gate(GateKind::Rejection, false, None);
         assert_eq!(verdict(&[]), Verdict::Open);
-        assert_eq!(verdict(&[open.clone()]), Verdict::Open);
+        assert_eq!(verdict(std::slice::from_ref(&open)), Verdict::Open);
         assert_eq!(verdict(&[open.clone(), approvals.clone()]), Verdict::NeedsApproval);
         assert_eq!(
             verdict(&[approvals, soon.clone(), later.clone()]),

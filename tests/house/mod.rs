@@ -224,9 +224,10 @@ impl House {
             .expect("the program starts");
         let pid = child.id().expect("it runs");
         let child = Arc::new(Mutex::new(child));
-        let mut services = self.services.lock().unwrap_or_else(PoisonError::into_inner);
-        services.push(Arc::downgrade(&child));
-        drop(services);
+        {
+            let mut services = self.services.lock().unwrap_or_else(PoisonError::into_inner);
+            services.push(Arc::downgrade(&child));
+        }
         let service = Service {
             child,
             pid,

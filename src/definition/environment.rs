@@ -8,7 +8,7 @@ use super::freeze::{Freezes, read_freeze, zone};
 use super::reader::{File, Reader};
 use super::value::{Checked, Value, boolean, integer, line, list, one_of, parsed, placed};
 use super::{Problem, parse_duration};
-use crate::model::{Level, Reference, Role};
+use crate::model::{Level, PromotionKind, Reference, Role};
 
 /// The environment that builds push to; its registry is the configuration's.
 pub const FIRST: &str = "qa";
@@ -160,6 +160,14 @@ impl Environment {
                 windows: Vec::new(),
             },
             recipients: Vec::new(),
+        }
+    }
+
+    /// How many people have to approve what comes in this way.
+    pub fn approvals_for(&self, kind: PromotionKind) -> u8 {
+        match kind {
+            PromotionKind::Promotion => self.gates.approvals,
+            PromotionKind::Rollback => self.rollback_approvals,
         }
     }
 

@@ -219,10 +219,7 @@ fn rejection(facts: &Facts) -> Gate {
 }
 
 fn approvals(kind: PromotionKind, environment: &Environment, facts: &Facts) -> Gate {
-    let needed = usize::from(match kind {
-        PromotionKind::Promotion => environment.gates.approvals,
-        PromotionKind::Rollback => environment.rollback_approvals,
-    });
+    let needed = usize::from(environment.approvals_for(kind));
     let counted: Vec<&str> = facts
         .approvals
         .iter()

@@ -27,10 +27,11 @@ impl Notifier {
             let note = note.to_string();
             jobs::enqueue(&mut *tx, Lane::Notify, &note, mr.project.as_str(), Duration::ZERO).await?;
         }
-        if let Some(occasion) = occasion(&promotion) {
-            let mut recipients: BTreeSet<String> = self
-                .environments
-                .get(&promotion.environment)
+        let environment = self.environments.get(&promotion.environment);
+        let wanted = environment.map_or(0, |environment| environment.approvals_for(promotion.kind));
+        let approvals = promotions::approvals(&mut *tx, id).await?;
+        if let Some(occasion) = occasion(&promotion, approvals.len() < usize::from(wanted)) {
+            let mut recipients: BTreeSet<String> = environment
                 .map(|environment| environment.recipients.iter().cloned().collect())
                 .unwrap_or_default();
             if promotion.state.is_final() {
@@ -51,10 +52,11 @@ impl Notifier {
     }
 }
 
-/// What people are mailed about: that it waits, when the gates were looked at and approvals are missing, and each of its ends.
-fn occasion(promotion: &Promotion) -> Option<String> {
+/// What people are mailed about: that it waits for approvals, once the gates were looked at, and each of its ends. What waits
+/// for a time alone goes on by itself.
+fn occasion(promotion: &Promotion, unapproved: bool) -> Option<String> {
     match (promotion.state, &promotion.why, promotion.finished_at) {
-        (PromotionState::Waiting, Some(_), _) => Some("waiting".to_owned()),
+        (PromotionState::Waiting, Some(_), _) if unapproved => Some("waiting".to_owned()),
         (PromotionState::Waiting | PromotionState::Copying, ..) => None,
         (state, _, Some(at)) => Some(format!("{state} {}", at.timestamp_micros())),
         (state, _, None) => Some(state.to_string()),

@@ -135,6 +135,27 @@ impl Engine {
         self.daemon.is_some()
     }
 
+    /// Starts the engine again whenever it ends by itself, as a machine's service manager does, and says why it ended:
+    /// engine 20.10's builder is known to crash when several builds run at once (moby issue 42422). Never returns.
+    pub async fn supervise(&self) {
+        let Some(daemon) = &self.daemon else {
+            return std::future::pending().await;
+        };
+        loop {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            if daemon.alive() {
+                continue;
+            }
+            eprintln!(
+                "world: the engine ended by itself and is started again; its last words:\n{}",
+                daemon.log_tail()
+            );
+            if let Err(error) = self.launch().await {
+                eprintln!("world: the engine does not start: {error:#}");
+            }
+        }
+    }
+
     /// A `docker` command for this engine.
     #[must_use]
     pub fn docker(&self) -> Command {
@@ -225,18 +246,26 @@ impl Engine {
                 .args(["--default-address-pool", &format!("base={pool},size=24")]);
             // A killed daemon leaves its pid file, and a later process under that pid would keep it from starting.
             let _ = std::fs::remove_file(dir.join("docker.pid"));
-            self.clear_containerd().await?;
         }
+        self.clear_containerd().await?;
         daemon.spawn(command)?;
         daemon.wait_ready(PATIENCE, || answers(&self.host)).await
     }
 
-    /// The processes that serve this private engine's containers, and those alone: `containerd` and its shims.
+    /// Where the daemon keeps what only lives while it does.
+    fn exec_root(&self) -> PathBuf {
+        let own = |private: &Private| private.dir.join("exec");
+        self.private
+            .as_ref()
+            .map_or_else(|| PathBuf::from("/var/run/docker"), own)
+    }
+
+    /// The processes that serve this engine's containers, and those alone: `containerd` and its shims.
     fn servants(&self, name: &str) -> Vec<u32> {
-        let Some(Private { dir, .. }) = &self.private else {
+        if !self.ours() {
             return Vec::new();
-        };
-        let place = format!("{}/exec/containerd/", dir.display());
+        }
+        let place = format!("{}/containerd/", self.exec_root().display());
         let processes = std::fs::read_dir("/proc").into_iter().flatten().flatten();
         let pids = processes.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
         pids.filter(|pid| {
@@ -253,11 +282,11 @@ impl Engine {
         self.private.as_ref().is_some_and(left) || !self.servants("-shim").is_empty()
     }
 
-    /// Ends what is left of a killed engine's containerd, so that the next one does not take it for alive.
+    /// Ends what is left of a dead engine's containerd, so that the next one does not take it for alive.
     async fn clear_containerd(&self) -> Result<()> {
-        let Some(Private { dir, .. }) = &self.private else {
+        if !self.ours() {
             return Ok(());
-        };
+        }
         // A dead process has an empty command line, also as a zombie: only a living one is signalled.
         for pid in self
             .servants("containerd")
@@ -266,7 +295,7 @@ impl Engine {
         {
             kill(pid, Signal::Kill).await?;
         }
-        let _ = std::fs::remove_file(dir.join("exec/containerd/containerd.pid"));
+        let _ = std::fs::remove_file(self.exec_root().join("containerd/containerd.pid"));
         Ok(())
     }
 

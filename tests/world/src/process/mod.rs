@@ -160,12 +160,15 @@ impl Daemon {
         self.dir.join(format!("{}{PID_ENDING}", self.name))
     }
 
-    /// The last 20 lines of the log.
-    fn log_tail(&self) -> String {
+    /// What the log says of its end: from where a Go program crashed, otherwise the last lines; 20 lines either way.
+    #[must_use]
+    pub fn log_tail(&self) -> String {
         let bytes = std::fs::read(self.log_file()).unwrap_or_default();
         let text = String::from_utf8_lossy(&bytes);
         let lines: Vec<&str> = text.lines().collect();
-        lines[lines.len().saturating_sub(20)..].join("\n")
+        let crash = |line: &&str| ["panic: ", "fatal error: ", "SIGSEGV"].iter().any(|word| line.starts_with(word));
+        let begin = lines.iter().rposition(crash).unwrap_or(lines.len().saturating_sub(20));
+        lines[begin..lines.len().min(begin + 20)].join("\n")
     }
 }
 

@@ -144,6 +144,22 @@ async fn two_engines_make_the_same_layers_and_a_changed_class_is_a_small_one() {
     let third = image(&house, 3).await;
     let ids = |image: &Image| image.layers.values().map(|(id, _)| id.clone()).collect::<Vec<_>>();
     assert_eq!(ids(&third), ids(&second));
+
+    // What a release manager is told of it.
+    let (ok, told) = house.program(&service, &["diff", "1", "3", "--json"]).await;
+    assert!(ok, "{told}");
+    let told: seaworthy::wire::Diff = serde_json::from_str(&told).expect("a diff");
+    let layers = told.layers.expect("both are recorded");
+    let changes: Vec<_> = layers.changes.iter().map(|layer| (layer.new, layer.bytes)).collect();
+    assert_eq!(
+        changes,
+        [(false, first.layers["classes"].1), (true, third.layers["classes"].1)]
+    );
+    assert!(
+        layers.changes.iter().all(|layer| layer.made_by.contains("classes")),
+        "{layers:?}"
+    );
+    assert!(layers.shared_bytes > 1 << 20, "the base is shared: {layers:?}");
     house.is_clean().await;
     house.close().await;
     drop(service);

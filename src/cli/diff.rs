@@ -7,7 +7,7 @@ use super::client::{Client, Server};
 use super::print;
 use crate::wire::{Board, Diff};
 
-/// Show what changes from one image to another: commits, libraries, Dockerfile, labels, findings.
+/// Show what changes from one image to another: commits, libraries, Dockerfile, labels, layers, findings.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     #[command(flatten)]
@@ -111,6 +111,23 @@ fn show(out: &mut impl Write, diff: &Diff) -> std::io::Result<()> {
     for label in &diff.labels {
         let words = |value: &Option<String>| value.as_deref().map_or("-".to_owned(), print::plain);
         writeln!(out, "  {} {} -> {}", label.name, words(&label.from), words(&label.to))?;
+    }
+    writeln!(out, "\nlayers")?;
+    match &diff.layers {
+        None => writeln!(out, "  not recorded for one of the two images")?,
+        Some(layers) => {
+            writeln!(out, "  = {} layers, {} bytes", layers.shared, layers.shared_bytes)?;
+            for layer in &layers.changes {
+                let sign = if layer.new { '+' } else { '-' };
+                writeln!(
+                    out,
+                    "  {sign} {} bytes {} {}",
+                    layer.bytes,
+                    layer.digest,
+                    print::plain(&layer.made_by)
+                )?;
+            }
+        }
     }
     writeln!(out, "\nDockerfile")?;
     for line in diff.dockerfile.lines() {

@@ -44,6 +44,17 @@ pub struct PushedImage {
     pub digest: Digest,
 }
 
+/// A layer of an image, as the registry has it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ImageLayer {
+    /// Digest of the packed layer.
+    pub digest: Digest,
+    /// Its size, packed.
+    pub bytes: u64,
+    /// The instruction that made it, from the image's history; empty where the history tells nothing.
+    pub made_by: String,
+}
+
 impl PushedImage {
     /// The name that can never mean another image: `repository@sha256:…`.
     pub fn pinned(&self) -> String {

@@ -34,7 +34,7 @@ pub use context_path::ContextPath;
 pub use exception::DockerfileException;
 pub use finding::Finding;
 pub use ids::{BuildId, DeliveryId, Digest, Fence, Invalid, ProjectId, ProjectPath, Sha};
-pub use image::{BuiltImage, Dockerfile, PushedImage};
+pub use image::{BuiltImage, Dockerfile, ImageLayer, PushedImage};
 pub use layer::{Layer, is_snapshot};
 pub use merge_request::{Commit, MergeRequest, Person, full_mark, mark};
 pub use permission::{Permission, Scope};

@@ -224,6 +224,7 @@ pub(super) fn image() -> ImageRecord {
             reference: "registry.example.com/qa/basket:mr-7-da156088-12".into(),
             digest: digest.clone(),
         },
+        layers: None,
         image_id: digest.clone(),
         dockerfile: Dockerfile {
             text: String::new(),

@@ -3,7 +3,7 @@
 use super::stages::{Packed, Prepared, Pushed};
 use super::{Run, StageError, WorldError};
 use crate::dockerfile::Description;
-use crate::model::{BuiltImage, Dockerfile, Finding, PushedImage, War};
+use crate::model::{BuiltImage, Dockerfile, Finding, ImageLayer, PushedImage, War};
 use crate::sbom::Sbom;
 
 /// What came of a build.
@@ -21,6 +21,8 @@ pub struct Product {
     pub built: BuiltImage,
     /// As the registry has it.
     pub pushed: PushedImage,
+    /// What it consists of there.
+    pub layers: Vec<ImageLayer>,
 }
 
 /// How an attempt ended.
@@ -47,6 +49,7 @@ impl Product {
             dockerfile: prepared.dockerfile,
             built,
             pushed: pushed.image,
+            layers: pushed.layers,
         };
         // An earlier attempt had already pushed: what is in the registry counts, not what was built again.
         if let Some((description, labels, config)) = pushed.adopted {

@@ -264,6 +264,7 @@ impl Workers {
                         dockerfile: &product.dockerfile,
                         built: &product.built,
                         pushed: &product.pushed,
+                        layers: &product.layers,
                         worker: &self.parts.worker,
                     };
                     images::insert(&mut *tx, &image).await?;

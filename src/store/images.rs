@@ -7,7 +7,7 @@ use sqlx::PgExecutor;
 use sqlx::types::Json;
 
 use super::{Result, decode};
-use crate::model::{BuildId, BuiltImage, Digest, Dockerfile, DockerfileException, PushedImage, War};
+use crate::model::{BuildId, BuiltImage, Digest, Dockerfile, DockerfileException, ImageLayer, PushedImage, War};
 
 /// An image of the registry with everything that tells where it is from.
 #[derive(Debug, Clone)]
@@ -18,6 +18,8 @@ pub struct ImageRecord {
     pub application: String,
     /// Where it is.
     pub pushed: PushedImage,
+    /// What it consists of there, the lowest first; `None` if it is older than this record.
+    pub layers: Option<Vec<ImageLayer>>,
     /// The engine's id.
     pub image_id: Digest,
     /// How it was described.
@@ -53,6 +55,8 @@ pub struct NewImage<'a> {
     pub built: &'a BuiltImage,
     /// As the registry has it.
     pub pushed: &'a PushedImage,
+    /// What it consists of there, the lowest first.
+    pub layers: &'a [ImageLayer],
     /// Who built it.
     pub worker: &'a str,
 }
@@ -62,8 +66,8 @@ pub async fn insert(db: impl PgExecutor<'_>, new: &NewImage<'_>) -> Result<()> {
     sqlx::query!(
         "insert into image (build_id, application, stack, reference, digest, image_id, dockerfile, dockerfile_sha256,
                             base_name, base_digest, war_path, war_sha256, war_bytes, servlet, servlet_evidence, labels,
-                            worker, exception)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)",
+                            worker, exception, layers)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)",
         new.build.0,
         new.application,
         new.dockerfile.stack,
@@ -82,6 +86,7 @@ pub async fn insert(db: impl PgExecutor<'_>, new: &NewImage<'_>) -> Result<()> {
         Json(&new.dockerfile.labels) as _,
         new.worker,
         new.dockerfile.exception.as_ref().map(Json) as _,
+        Json(new.layers) as _,
     )
     .execute(db)
     .await?;
@@ -107,6 +112,7 @@ struct ImageRow {
     labels: Json<BTreeMap<String, String>>,
     worker: String,
     exception: Option<Json<DockerfileException>>,
+    layers: Option<Json<Vec<ImageLayer>>>,
     pushed_at: DateTime<Utc>,
 }
 
@@ -119,6 +125,7 @@ impl ImageRow {
                 reference: self.reference,
                 digest: decode("image.digest", &self.digest)?,
             },
+            layers: self.layers.map(|layers| layers.0),
             image_id: decode("image.image_id", &self.image_id)?,
             dockerfile: Dockerfile {
                 text: self.dockerfile,
@@ -147,7 +154,8 @@ pub async fn of_build(db: impl PgExecutor<'_>, build: BuildId) -> Result<Option<
         r#"select build_id, application, stack, reference, digest, image_id, dockerfile, dockerfile_sha256, base_name,
                   base_digest, war_path, war_sha256, war_bytes, servlet, servlet_evidence,
                   labels as "labels: Json<BTreeMap<String, String>>", worker,
-                  exception as "exception: Json<DockerfileException>", pushed_at
+                  exception as "exception: Json<DockerfileException>",
+                  layers as "layers: Json<Vec<ImageLayer>>", pushed_at
            from image where build_id = $1"#,
         build.0,
     )

@@ -1,4 +1,4 @@
-//! What changes from one image to another: commits, libraries, Dockerfile, labels, findings.
+//! What changes from one image to another: commits, libraries, Dockerfile, labels, layers, findings.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,10 +10,10 @@ use super::people::{Caller, see};
 use super::promoting::find;
 use super::state::AppState;
 use crate::gates::{Candidate, Finding, open_findings};
-use crate::model::{BuildId, Component, ProjectPath};
+use crate::model::{BuildId, Component, ImageLayer, ProjectPath};
 use crate::store::images::ImageRecord;
 use crate::store::{builds, components, images, trunk};
-use crate::wire::{BroughtCommit, Diff, FindingChange, LabelChange, LibraryChange, Side};
+use crate::wire::{BroughtCommit, Diff, FindingChange, LabelChange, LayerChange, LayerDiff, LibraryChange, Side};
 
 /// Commits that are told at most.
 const MOST_COMMITS: usize = 500;
@@ -62,6 +62,11 @@ pub(super) async fn diff(state: &AppState, caller: &Caller, from: &str, to: &str
         libraries,
         labels: labels(&old.dockerfile.labels, &new.dockerfile.labels),
         dockerfile,
+        layers: old
+            .layers
+            .as_deref()
+            .zip(new.layers.as_deref())
+            .map(|(from, to)| layers(from, to)),
         findings,
         from: side(from, &old),
         to: side(to, &new),
@@ -152,6 +157,33 @@ fn labels(from: &BTreeMap<String, String>, to: &BTreeMap<String, String>) -> Vec
         .collect()
 }
 
+fn layers(from: &[ImageLayer], to: &[ImageLayer]) -> LayerDiff {
+    // An image may name one blob twice; it is stored and sent once.
+    let once = |layers: &[ImageLayer]| {
+        let mut seen = BTreeSet::new();
+        let first = layers.iter().filter(|layer| seen.insert(layer.digest.clone())).cloned();
+        first.collect::<Vec<_>>()
+    };
+    let (from, to) = (once(from), once(to));
+    let has = |layers: &[ImageLayer], layer: &ImageLayer| layers.iter().any(|other| other.digest == layer.digest);
+    let (shared, came): (Vec<_>, Vec<_>) = to.iter().cloned().partition(|layer| has(&from, layer));
+    let went = from.iter().filter(|layer| !has(&to, layer)).cloned();
+    let change = |layer: ImageLayer, new| LayerChange {
+        digest: layer.digest,
+        bytes: layer.bytes,
+        made_by: layer.made_by,
+        new,
+    };
+    LayerDiff {
+        shared: shared.len(),
+        shared_bytes: shared.iter().map(|layer| layer.bytes).sum(),
+        changes: went
+            .map(|layer| change(layer, false))
+            .chain(came.into_iter().map(|layer| change(layer, true)))
+            .collect(),
+    }
+}
+
 fn findings(from: &[Finding], to: &[Finding]) -> Vec<FindingChange> {
     let change = |finding: &Finding, new| FindingChange {
         name: finding.name.clone(),
@@ -182,6 +214,27 @@ mod tests {
             version: version.to_owned(),
             package: String::new(),
         }
+    }
+
+    #[test]
+    fn a_layer_is_counted_once_and_told_where_it_differs() {
+        let layer = |name: &str, bytes| ImageLayer {
+            digest: crate::model::Digest::of(name.as_bytes()),
+            bytes,
+            made_by: format!("COPY {name}"),
+        };
+        let (base, jars, old, new) = (layer("base", 100), layer("jars", 60), layer("old", 5), layer("new", 6));
+        let diff = layers(
+            &[base.clone(), jars.clone(), jars.clone(), old],
+            &[base, jars.clone(), new.clone(), jars, new],
+        );
+        assert_eq!((diff.shared, diff.shared_bytes), (2, 160));
+        let told: Vec<_> = diff
+            .changes
+            .iter()
+            .map(|change| (change.made_by.as_str(), change.bytes, change.new))
+            .collect();
+        assert_eq!(told, [("COPY old", 5, false), ("COPY new", 6, true)]);
     }
 
     #[test]

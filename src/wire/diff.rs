@@ -20,6 +20,8 @@ pub struct Diff {
     pub labels: Vec<LabelChange>,
     /// The Dockerfiles as a unified diff; empty if they are equal.
     pub dockerfile: String,
+    /// What their layers weigh; `None` if one of the images is older than the record of layers.
+    pub layers: Option<LayerDiff>,
     /// Findings that came or went, the worst first.
     pub findings: Vec<FindingChange>,
 }
@@ -41,6 +43,30 @@ pub struct Side {
     pub war_bytes: i64,
     /// When it reached the QA registry.
     pub pushed_at: DateTime<Utc>,
+}
+
+/// The layers of both images, each counted once.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LayerDiff {
+    /// How many layers both have.
+    pub shared: usize,
+    /// Their size in bytes, packed.
+    pub shared_bytes: u64,
+    /// Those that only one of the two has, the lowest first; what went before what came.
+    pub changes: Vec<LayerChange>,
+}
+
+/// A layer that only one of the two has.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LayerChange {
+    /// Digest of the packed layer.
+    pub digest: Digest,
+    /// Its size in bytes, packed.
+    pub bytes: u64,
+    /// The instruction that made it.
+    pub made_by: String,
+    /// It came; otherwise it went.
+    pub new: bool,
 }
 
 /// A commit.

@@ -235,6 +235,7 @@ async fn insert_image(tx: &mut sqlx::PgTransaction<'_>, id: BuildId) {
             reference,
             digest: digest.clone(),
         },
+        layers: &[],
         worker: "worker-1",
     };
     images::insert(&mut **tx, &new).await.expect("written");

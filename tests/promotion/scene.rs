@@ -159,6 +159,7 @@ repository = "{dc2_at}/live"
             dockerfile: &dockerfile,
             built: &built,
             pushed: &pushed,
+            layers: &[],
             worker: "nobody",
         };
         images::insert(pool, &image).await.expect("written");

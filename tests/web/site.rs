@@ -270,6 +270,7 @@ impl Site {
             dockerfile: &dockerfile,
             built: &built,
             pushed: &pushed,
+            layers: &[],
             worker: "worker",
         };
         images::insert(&self.pool, &new).await.expect("written");

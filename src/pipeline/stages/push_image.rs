@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::dockerfile::{Description, describe};
-use crate::model::{Digest, PushedImage};
+use crate::model::{Digest, ImageLayer, PushedImage};
 use crate::pipeline::stages::{Built, Prepared};
 use crate::pipeline::{Run, StageError};
 use crate::sbom::{self, Sbom};
@@ -13,6 +13,8 @@ use crate::sbom::{self, Sbom};
 pub(in crate::pipeline) struct Pushed {
     /// Where it is.
     pub image: PushedImage,
+    /// What it consists of.
+    pub layers: Vec<ImageLayer>,
     /// The libraries in it: those that were just found, or what an earlier attempt wrote beside the image.
     pub sbom: Sbom,
     /// What it says of itself with its labels and its configuration's digest, if an earlier attempt had pushed it.
@@ -60,10 +62,34 @@ pub(in crate::pipeline) async fn push_image(
     };
     attach(run, &image, sbom).await?;
     Ok(Pushed {
+        layers: layers(run, &image).await?,
         image,
         sbom: sbom.clone(),
         adopted: None,
     })
+}
+
+/// Characters that are kept of the instruction that made a layer.
+const INSTRUCTION: usize = 200;
+
+/// The layers as the registry has them now: what an image weighs, and what another one shares with it.
+async fn layers(run: &Run, image: &PushedImage) -> Result<Vec<ImageLayer>, StageError> {
+    let pinned = image.pinned();
+    let Some(layers) = run.parts.registry.layers(&pinned).await? else {
+        return Err(StageError::world(format!(
+            "{pinned} was in the registry a moment ago and is not now"
+        )));
+    };
+    let told = |text: &str| match text.char_indices().nth(INSTRUCTION) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    };
+    let recorded = layers.into_iter().map(|layer| ImageLayer {
+        made_by: told(layer.made_by.trim_end_matches("# buildkit").trim()),
+        digest: layer.digest,
+        bytes: layer.size,
+    });
+    Ok(recorded.collect())
 }
 
 /// Puts the bill of materials beside the image; done again, it changes nothing.
@@ -120,6 +146,7 @@ async fn earlier(run: &Run, reference: &str, sbom: &Sbom) -> Result<Option<Pushe
         digest,
     };
     Ok(Some(Pushed {
+        layers: layers(run, &image).await?,
         image,
         sbom: sbom.clone(),
         adopted: Some((description, found.labels, found.config_digest)),

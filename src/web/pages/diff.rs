@@ -24,6 +24,10 @@ impl DiffPage {
         words::bytes(*bytes)
     }
 
+    fn weight(&self, bytes: &u64) -> String {
+        words::bytes(i64::try_from(*bytes).unwrap_or(i64::MAX))
+    }
+
     fn versions(&self, versions: &[String]) -> String {
         match versions.is_empty() {
             true => "–".to_owned(),

@@ -166,7 +166,11 @@ impl Daemon {
         let bytes = std::fs::read(self.log_file()).unwrap_or_default();
         let text = String::from_utf8_lossy(&bytes);
         let lines: Vec<&str> = text.lines().collect();
-        let crash = |line: &&str| ["panic: ", "fatal error: ", "SIGSEGV"].iter().any(|word| line.starts_with(word));
+        let crash = |line: &&str| {
+            ["panic: ", "fatal error: ", "SIGSEGV"]
+                .iter()
+                .any(|word| line.starts_with(word))
+        };
         let begin = lines.iter().rposition(crash).unwrap_or(lines.len().saturating_sub(20));
         lines[begin..lines.len().min(begin + 20)].join("\n")
     }

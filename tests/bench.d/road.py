@@ -84,14 +84,14 @@ def measure(parts):
     return rows
 
 
-def project_files(parts, application="harbour", seed=60, name="harbour"):
+def project_files(parts, application="harbour", seed=60, name="harbour", jars=JARS):
     """A sample application with its libraries; the same bytes in each run."""
     files = parts.dir / name
     shutil.copytree(ROOT / f"tests/apps/{application}", files)
     libraries = files / "src/main/webapp/WEB-INF/lib"
     libraries.mkdir(parents=True)
     noise = random.Random(seed)
-    for jar in range(JARS):
+    for jar in range(jars):
         with zipfile.ZipFile(libraries / f"library-{jar:02}.jar", "w") as archive:
             for number in range(JAR_FILES):
                 archive.writestr(zipfile.ZipInfo(f"library{jar:02}/{number:03}.dat"), noise.randbytes(FILE_BYTES))

@@ -30,9 +30,9 @@ const USER: User = User {
     gid: 10_001,
 };
 
-/// Makes the container and puts everything into it.
-pub(super) async fn create(run: &Run, source: &Path, plan: &BuildPlan) -> Result<BuildContainer, StageError> {
-    let (parts, builder) = (&run.parts, &plan.builder);
+/// Makes and starts the container of a builder; nothing of the project is in it yet.
+pub(super) async fn open(run: &Run, builder: &Builder) -> Result<BuildContainer, StageError> {
+    let parts = &run.parts;
     let image = builder.image.mirrored(&parts.config.base_images.mirrors);
     parts
         .engine
@@ -59,14 +59,23 @@ pub(super) async fn create(run: &Run, source: &Path, plan: &BuildPlan) -> Result
         }],
         user: USER,
     };
-    let container = parts.engine.create_build_container(&spec, &run.owner()).await?;
+    Ok(parts.engine.create_build_container(&spec, &run.owner()).await?)
+}
+
+/// Puts the house's files and the source into it.
+pub(super) async fn fill(
+    run: &Run,
+    container: &BuildContainer,
+    source: &Path,
+    plan: &BuildPlan,
+) -> Result<(), StageError> {
     container
         .upload("/", tokio_stream::iter([house_files(run, plan)]))
         .await?;
     container
         .upload(SOURCE, tar_directory(source, USER.uid, USER.gid).await?)
         .await?;
-    Ok(container)
+    Ok(())
 }
 
 /// The command of the builder with what every Maven run here needs.

@@ -6,6 +6,7 @@
 //! A red build is no error of the program: [`StageError::Failed`] carries the finding that its author reads. Whatever
 //! else goes wrong is the world's fault and tried again.
 
+mod ahead;
 mod build_container;
 mod context;
 mod end;
@@ -34,20 +35,18 @@ use stages::{boot_check, build_image, check_war, checkout, package, push_image, 
 /// # Errors
 /// [`StageError`]: the project's fault, the world's fault, or stopped.
 pub async fn run(run: &Run) -> Result<Product, StageError> {
-    let source = run.stage(Stage::Checkout, checkout(run)).await?;
-    let tested = run.stage(Stage::UnitTest, unit_test(run, &source)).await?;
-    let packed = run.stage(Stage::Package, package(run, tested)).await?;
-    let checked = run.stage(Stage::Check, check_war(run, &packed)).await?;
+    let (source, ahead) = run.stage(Stage::Checkout, checkout(run)).await?;
+    let tested = run.stage(Stage::UnitTest, unit_test(run, &source, ahead)).await?;
+    let (packed, inventory) = run.stage(Stage::Package, package(run, tested)).await?;
+    let checked = run.stage(Stage::Check, check_war(run, &packed, inventory)).await?;
     let dockerfile = run
         .stage(Stage::Dockerfile, render_dockerfile(run, &source, &packed, &checked))
         .await?;
-    let mut built = run
-        .stage(Stage::Image, build_image(run, &packed, &checked, &dockerfile))
-        .await?;
+    let mut built = run.stage(Stage::Image, build_image(run, &checked, &dockerfile)).await?;
     run.stage(Stage::Boot, boot_check(run, &built, &packed, &checked))
         .await?;
     let pushed = run
-        .stage(Stage::Push, push_image(run, &mut built, &dockerfile, &packed.sbom))
+        .stage(Stage::Push, push_image(run, &mut built, &dockerfile, &checked.sbom))
         .await?;
     Ok(Product::new(run, packed, dockerfile, built.image, pushed))
 }

@@ -12,7 +12,7 @@ use crate::dockerfile::{Divided, divide};
 use crate::model::{BuiltImage, Digest, DockerfileException, Finding};
 use crate::pipeline::layout::Portion;
 use crate::pipeline::stages::push_libraries::EarlyPush;
-use crate::pipeline::stages::{Checked, Packed, Prepared};
+use crate::pipeline::stages::{Checked, Prepared};
 use crate::pipeline::{Run, StageError};
 
 /// The longest that a hand-written Dockerfile may take, if the pipeline's limit is not lower. Shorter than the silence after
@@ -30,7 +30,6 @@ pub(in crate::pipeline) struct Built {
 
 pub(in crate::pipeline) async fn build_image(
     run: &Run,
-    packed: &Packed,
     checked: &Checked,
     prepared: &Prepared,
 ) -> Result<Built, StageError> {
@@ -38,7 +37,7 @@ pub(in crate::pipeline) async fn build_image(
     run.say(&format!("Building {reference}"));
     let site = Site { run, checked, prepared };
     let exception = prepared.dockerfile.exception.as_ref();
-    let (id, early) = match (exception, site.foundation(packed)) {
+    let (id, early) = match (exception, site.foundation()) {
         (Some(allowed), _) => (site.build_by_hand(allowed).await?, None),
         (None, Some((checksum, parts))) => site.build_on(&checksum, parts).await?,
         (None, None) => (site.build_whole().await?, None),
@@ -83,7 +82,7 @@ struct Site<'a> {
 
 impl Site<'_> {
     /// The checksum of what this image can be built on, and the parts of the Dockerfile.
-    fn foundation(&self, packed: &Packed) -> Option<(Digest, Divided<'_>)> {
+    fn foundation(&self) -> Option<(Digest, Divided<'_>)> {
         let (run, prepared) = (self.run, self.prepared);
         if run.parts.config.engine.foundations == 0 {
             return None;
@@ -91,7 +90,7 @@ impl Site<'_> {
         let parts = divide(&prepared.dockerfile.text)?;
         let webapp = run.pipeline.context_path.directory();
         let layout = &self.checked.layout;
-        let checksum = layout.foundation(&webapp, parts.foundation, &prepared.rendered, &packed.sbom)?;
+        let checksum = layout.foundation(&webapp, parts.foundation, &prepared.rendered, &self.checked.sbom)?;
         Some((checksum, parts))
     }
 

@@ -10,8 +10,10 @@ use crate::pipeline::layout::Layout;
 use crate::pipeline::plan;
 use crate::pipeline::stages::Packed;
 use crate::pipeline::stages::package::looked;
+use crate::pipeline::stages::take_inventory::Inventory;
 use crate::pipeline::{Run, StageError};
 use crate::project::{self, ChosenStack};
+use crate::sbom::Sbom;
 use crate::standards::{self, CheckError, Subject};
 use crate::store;
 use crate::store::builds;
@@ -30,9 +32,17 @@ pub(in crate::pipeline) struct Checked {
     pub layout: Layout,
     /// What the rules of the house say of it.
     pub report: WarCheck,
+    /// The libraries in it.
+    pub sbom: Sbom,
+    /// The waivers that set bans or vulnerabilities of them aside.
+    pub library_waivers: Vec<String>,
 }
 
-pub(in crate::pipeline) async fn check_war(run: &Run, packed: &Packed) -> Result<Checked, StageError> {
+pub(in crate::pipeline) async fn check_war(
+    run: &Run,
+    packed: &Packed,
+    inventory: Inventory,
+) -> Result<Checked, StageError> {
     let (file, siblings) = (packed.war.file.clone(), packed.siblings.clone());
     let war = packed.war.clone();
     // Both read the whole archive; neither needs the other.
@@ -48,7 +58,8 @@ pub(in crate::pipeline) async fn check_war(run: &Run, packed: &Packed) -> Result
     let ChosenStack { stack, choice } = chosen;
     let stack_evidence = choice.grounds(EVIDENCE);
     plan::choose(run, &mut packed.choices.clone(), choice).await?;
-    let report = report(run, packed, &stack).await?;
+    let (report, counted) = tokio::join!(report(run, packed, &stack), inventory.end(run, &packed.war));
+    let report = report?;
     for line in report.lines() {
         run.say(&line);
     }
@@ -56,6 +67,7 @@ pub(in crate::pipeline) async fn check_war(run: &Run, packed: &Packed) -> Result
     if !builds::record_war_check(&run.parts.pool, &run.claim, run.build.id, &report).await? {
         return Err(StageError::Stopped);
     }
+    let (sbom, library_waivers) = counted?;
     match report.finding() {
         Some(finding) => Err(finding.into()),
         None => Ok(Checked {
@@ -63,6 +75,8 @@ pub(in crate::pipeline) async fn check_war(run: &Run, packed: &Packed) -> Result
             stack_evidence,
             layout,
             report,
+            sbom,
+            library_waivers,
         }),
     }
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use crate::clients::git::{Fetched, GitErrorKind, Merged};
 use crate::model::{Finding, Sha, mark};
+use crate::pipeline::ahead::Ahead;
 use crate::pipeline::{Run, StageError};
 use crate::store::{builds, pins, trunk};
 
@@ -26,7 +27,13 @@ pub(in crate::pipeline) struct Source {
     pub merge_tree: Sha,
 }
 
-pub(in crate::pipeline) async fn checkout(run: &Run) -> Result<Source, StageError> {
+/// The source, and what could be prepared beside it.
+pub(in crate::pipeline) async fn checkout(run: &Run) -> Result<(Source, Ahead), StageError> {
+    let (source, ahead) = tokio::join!(lay_out(run), Ahead::prepare(run));
+    Ok((source?, ahead))
+}
+
+async fn lay_out(run: &Run) -> Result<Source, StageError> {
     let mr = &run.build.merge_request;
     let git = &run.parts.git;
     run.say(&match mr.is_trunk() {

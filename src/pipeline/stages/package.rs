@@ -14,7 +14,6 @@ use crate::pipeline::stages::take_inventory::Inventory;
 use crate::pipeline::stages::unit_test::understand;
 use crate::pipeline::{Run, StageError, build_container};
 use crate::project;
-use crate::sbom::Sbom;
 
 /// A WAR on the worker's disk, and the tests that it passed.
 #[derive(Debug)]
@@ -25,10 +24,6 @@ pub(in crate::pipeline) struct Packed {
     pub built_with: u8,
     /// What was chosen so far.
     pub choices: Vec<Choice>,
-    /// The libraries in it.
-    pub sbom: Sbom,
-    /// The waivers that set bans or vulnerabilities of them aside.
-    pub waivers: Vec<String>,
     /// What the tests said.
     pub tests: TestReport,
     /// The build's network, which stays until its end.
@@ -37,7 +32,8 @@ pub(in crate::pipeline) struct Packed {
     pub siblings: BTreeSet<String>,
 }
 
-pub(in crate::pipeline) async fn package(run: &Run, tested: Tested) -> Result<Packed, StageError> {
+/// The WAR, and the search for libraries in it, which goes on.
+pub(in crate::pipeline) async fn package(run: &Run, tested: Tested) -> Result<(Packed, Inventory), StageError> {
     let Tested {
         mut plan,
         mut report,
@@ -65,21 +61,19 @@ pub(in crate::pipeline) async fn package(run: &Run, tested: Tested) -> Result<Pa
     run.say(&format!("{}: {}", war.servlet.as_str(), war.evidence));
     run.note(format!("{} ({:.1} MB)", war.path, war.size as f64 / 1e6));
     maven.end_services().await?;
-    let (sbom, waivers) = inventory.end(run, &war).await?;
     let network = maven.container.network().to_owned();
     // Removing the container takes a third of a second and nobody waits for it.
     drop(maven);
     let name = |path: &String| path.rsplit('/').next().unwrap_or(path).to_owned();
-    Ok(Packed {
+    let packed = Packed {
         war,
         built_with: plan.builder.jdk,
         choices: plan.choices,
-        sbom,
-        waivers,
         tests: report,
         network,
         siblings: found.jars.iter().map(name).collect(),
-    })
+    };
+    Ok((packed, inventory))
 }
 
 /// What a look into the WAR came to; a disk that fails is no fault of the project.

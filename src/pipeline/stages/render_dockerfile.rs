@@ -211,8 +211,10 @@ fn describe(
         },
         tests: packed.tests.counts,
         findings: checked.report.summary(),
-        waivers: [checked.report.waivers(), packed.waivers.clone()].concat().join("; "),
-        sbom: Some(Digest::of(&packed.sbom.document())),
+        waivers: [checked.report.waivers(), checked.library_waivers.clone()]
+            .concat()
+            .join("; "),
+        sbom: Some(Digest::of(&checked.sbom.document())),
         war: WarOrigin {
             path: packed.war.path.clone(),
             sha256: packed.war.sha256.clone(),

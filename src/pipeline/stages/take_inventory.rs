@@ -1,4 +1,4 @@
-//! Beside packaging: which libraries are in the WAR, is one of them banned, what is known to be wrong with them.
+//! Beside the other looks into the WAR: which libraries are in the WAR, is one of them banned, what is known to be wrong with them.
 
 use std::path::PathBuf;
 
@@ -13,7 +13,8 @@ use crate::store;
 use crate::store::builds;
 
 /// Looking into the WAR, on a thread of its own: it takes as long as the other checks of the WAR.
-pub(super) struct Inventory(JoinHandle<Result<Vec<Entry>, SbomError>>);
+#[derive(Debug)]
+pub(in crate::pipeline) struct Inventory(JoinHandle<Result<Vec<Entry>, SbomError>>);
 
 impl Inventory {
     /// Begins to look.

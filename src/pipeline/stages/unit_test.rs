@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use crate::maven::{Ended, diagnose, surefire, world_fault};
 use crate::model::{Finding, TestReport};
+use crate::pipeline::ahead::Ahead;
 use crate::pipeline::build_container::Found;
 use crate::pipeline::maven_run::MavenRun;
 use crate::pipeline::plan::{BuildPlan, plan};
@@ -23,10 +24,14 @@ pub(in crate::pipeline) struct Tested {
     pub ended: Option<Found>,
 }
 
-pub(in crate::pipeline) async fn unit_test(run: &Run, source: &Source) -> Result<Tested, StageError> {
+pub(in crate::pipeline) async fn unit_test(run: &Run, source: &Source, ahead: Ahead) -> Result<Tested, StageError> {
     let plan = plan(run, source).await?;
     run.say(&format!("Preparing a container of {}", plan.builder.image.as_str()));
-    let container = build_container::create(run, &source.directory, &plan).await?;
+    let container = match ahead.take(&plan.builder) {
+        Some(container) => container,
+        None => build_container::open(run, &plan.builder).await?,
+    };
+    build_container::fill(run, &container, &source.directory, &plan).await?;
     let services = services::start(run, container.network()).await?;
     let mut maven = MavenRun::start(run, container, services, &source.directory, &plan);
     if maven.tests_over().await {

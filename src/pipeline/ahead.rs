@@ -1,0 +1,45 @@
+//! The build container while the source is still on its way: made for the builder that the project's last build had.
+//!
+//! Making and starting one takes as long as fetching and merging. Which builder it must be is known only when the POMs are
+//! there, but a project hardly ever changes it. A guess that was wrong, or a container that could not be made, costs nothing
+//! but itself: the right one is then made where it is needed, and the other one goes with everything else of the attempt.
+
+use super::{Run, build_container};
+use crate::clients::engine::BuildContainer;
+use crate::definition::Builder;
+use crate::store::choices;
+
+/// A container that may turn out to be the right one.
+pub(super) struct Ahead(Option<(Builder, BuildContainer)>);
+
+impl Ahead {
+    /// Makes a container for the builder that is likely.
+    pub(super) async fn prepare(run: &Run) -> Self {
+        let Some(builder) = likely(run).await else {
+            return Self(None);
+        };
+        match build_container::open(run, &builder).await {
+            Ok(container) => Self(Some((builder, container))),
+            Err(error) => {
+                // Whoever needs it tries again and says what is wrong.
+                tracing::debug!(build = %run.build.id, ?error, "no build container ahead of the source");
+                Self(None)
+            }
+        }
+    }
+
+    /// The container, if it was made for this builder.
+    pub(super) fn take(self, builder: &Builder) -> Option<BuildContainer> {
+        self.0
+            .filter(|(made_for, _)| made_for == builder)
+            .map(|(_, container)| container)
+    }
+}
+
+async fn likely(run: &Run) -> Option<Builder> {
+    let mr = &run.build.merge_request;
+    let last = choices::before(&run.parts.pool, &mr.project, run.build.id).await.ok()?;
+    let builder = last.iter().find(|choice| choice.what == "builder")?;
+    let jdk = builder.value.strip_prefix("JDK ")?.parse().ok()?;
+    run.pipeline.builder_with(jdk).cloned()
+}

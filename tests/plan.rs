@@ -8,7 +8,7 @@ use seaworthy::config::Config;
 use seaworthy::model::BuildId;
 use seaworthy::store::{choices, images};
 use world::World;
-use world::gitlab::GitLab;
+use world::gitlab::{Event, GitLab};
 
 use crate::house::{House, sample, write_pipelines};
 use crate::outside_clients::verbs::{same, settings};
@@ -237,4 +237,35 @@ async fn profile_and_toolchain_reach_maven_and_each_choice_is_kept_with_its_evid
     );
     house.close().await;
     drop(service);
+}
+
+#[tokio::test]
+async fn a_container_made_ahead_for_the_wrong_builder_does_no_harm() {
+    let house = House::build().await;
+    let service = house.serve("worker", &[]).await;
+    let project = house.project("shop/harbour", "harbour").await;
+    let mr = house.merge_request(&service, &project, "berths").await;
+    house.passes(1).await;
+    // As if the project had asked for another JDK until now.
+    let builder = |jdk: u8| format!("{}/library/maven:3.9-eclipse-temurin-{jdk}", house.world.mirror());
+    let docker = async |words: &[&str]| {
+        let ended = house.docker().args(words).status().await.expect("it runs");
+        assert!(ended.success(), "{words:?}");
+    };
+    docker(&["tag", &builder(17), &builder(11)]).await;
+    sqlx::query("update build set choices = '[{\"what\": \"builder\", \"value\": \"JDK 11\", \"evidence\": [], \"overridden\": false}]'")
+        .execute(&house.pool)
+        .await
+        .expect("written");
+    let mr = house
+        .gitlab
+        .push(&mr, &[("CHANGES.md", "more")], "Words")
+        .await
+        .expect("pushed");
+    house.deliver(&service, &mr, Event::Push).await;
+    house.passes(2).await;
+    assert!(house.log_of(2).await.contains("builder JDK 17: "));
+    docker(&["rmi", "--no-prune", &builder(11)]).await;
+    house.is_clean().await;
+    house.close().await;
 }

@@ -41,5 +41,9 @@ async fn likely(run: &Run) -> Option<Builder> {
     let last = choices::before(&run.parts.pool, &mr.project, run.build.id).await.ok()?;
     let builder = last.iter().find(|choice| choice.what == "builder")?;
     let jdk = builder.value.strip_prefix("JDK ")?.parse().ok()?;
-    run.pipeline.builder_with(jdk).cloned()
+    let builder = run.pipeline.builder_with(jdk)?;
+    // A guess is no reason to pull an image.
+    let image = builder.image.mirrored(&run.parts.config.base_images.mirrors);
+    let there = run.parts.engine.inspect_image(&image).await.ok()?.is_some();
+    there.then(|| builder.clone())
 }

@@ -158,7 +158,7 @@ class Ours:
         try:
             while found := re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text()):
                 self.peak = max(self.peak, int(found[1]) * 1024 / 1e6)
-                time.sleep(0.01)
+                time.sleep(0.05)
         except OSError:
             # It has ended.
             pass

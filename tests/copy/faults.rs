@@ -9,8 +9,8 @@ use world::registry::Registry as Server;
 use super::image::{MB, OCI, Pusher, client, copy, intact, server, to};
 use super::proxy::{Fault, Proxy, Times, answer};
 
-/// Larger than a chunk of 32 MiB, so that it goes in two.
-const LARGE: usize = 40 * MB;
+/// Larger than a chunk of 64 MiB, so that it goes in two.
+const LARGE: usize = 72 * MB;
 
 /// A real registry with an image, and an empty one.
 struct Pair {

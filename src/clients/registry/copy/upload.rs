@@ -22,8 +22,9 @@ use crate::clients::registry::{RegistryError, RegistryErrorKind};
 use crate::model::Digest;
 
 /// A chunk, and the largest blob that goes in one piece. A proxy may let no more than 100 MB through at once; smaller ones
-/// would cost a far-away registry more round trips than a broken line costs bytes.
-const CHUNK: u64 = 32 << 20;
+/// would cost a far-away registry more round trips than a broken line costs bytes, and each is work for the registry, which
+/// has to write down how far its hash has come.
+const CHUNK: u64 = 64 << 20;
 
 /// A registry may ask for larger ones, up to here.
 const LARGEST_CHUNK: u64 = 1 << 30;

@@ -7,5 +7,6 @@ mod listing;
 mod proxy;
 mod refusals;
 mod several;
+mod tls;
 mod tokens;
 mod whole;

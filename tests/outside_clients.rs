@@ -4,7 +4,7 @@
 mod fake;
 mod gitlab;
 mod http;
-mod mailer;
+pub mod mailer;
 mod referrers;
 mod registry;
 pub mod verbs;

@@ -121,7 +121,7 @@ asyncio.run(main())
 "#;
 
 /// An authority `ca.crt` of our own and a certificate for `localhost` that it signed.
-async fn authority(dir: &Path) {
+pub async fn authority(dir: &Path) {
     let script = "
         openssl req -x509 -newkey rsa:2048 -nodes -keyout ca.key -out ca.crt -days 30 -subj '/CN=The Company'
         openssl req -newkey rsa:2048 -nodes -keyout server.key -out server.csr -subj '/CN=localhost'

@@ -73,7 +73,7 @@ async fn built_on_a_foundation_or_in_one_piece_is_the_same_image() {
             assert_eq!(
                 kept[0].names.len(),
                 1,
-                "the name that it was pushed by is gone: {kept:?}"
+                "the name that it was pushed by is gone: {kept:?}\n{log}"
             );
             if said == NEW {
                 assert!(log.contains("are in the registry already"), "{log}");

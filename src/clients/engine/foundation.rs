@@ -5,6 +5,7 @@
 //! whoever finds one gone makes it again.
 
 use bollard::query_parameters::{ListImagesOptions, TagImageOptionsBuilder};
+use tokio_util::sync::CancellationToken;
 
 use super::{Credentials, Engine, EngineError, ErrorKind, split_tag};
 use crate::model::Digest;
@@ -43,12 +44,13 @@ impl Engine {
         }
     }
 
-    /// Pushes a foundation under another name, which it has on the engine no longer than that.
+    /// Pushes a foundation under another name, which it has on the engine no longer than that, also when it is stopped.
     pub async fn push_foundation(
         &self,
         name: &str,
         reference: &str,
         credentials: Option<&Credentials>,
+        stop: &CancellationToken,
     ) -> Result<(), EngineError> {
         let doing = format!("naming {name} as {reference}");
         let (repository, tag) = split_tag(reference);
@@ -58,9 +60,11 @@ impl Engine {
             .build();
         let named = self.docker().await?.tag_image(name, Some(options)).await;
         named.map_err(|error| self.error(&doing, error))?;
-        let pushed = self.push(reference, credentials, |_| ()).await;
+        let pushed = stop
+            .run_until_cancelled(self.push(reference, credentials, |_| ()))
+            .await;
         self.remove_image(reference, None).await?;
-        pushed.map(drop)
+        pushed.map_or(Ok(()), |pushed| pushed.map(drop))
     }
 
     /// All foundations of an installation, the last used first.

@@ -7,7 +7,6 @@ use seaworthy::model::BuildId;
 use seaworthy::store::images;
 use serde_json::Value;
 use world::engine::Engine;
-use world::gitlab::Event;
 
 use crate::house::House;
 
@@ -109,12 +108,7 @@ async fn two_engines_make_the_same_layers_and_a_changed_class_is_a_small_one() {
     let ship = "src/main/java/com/example/harbour/Ship.java";
     let changed = "package com.example.harbour;\n\n/** A guest. */\n\
                    public record Ship(String name, double length, double draught) { static final int WORD = 7; }\n";
-    let mr = house
-        .gitlab
-        .push(&mr, &[(ship, changed)], "One line")
-        .await
-        .expect("pushed");
-    house.deliver(&second_engine, &mr, Event::Push).await;
+    let mr = house.push(&second_engine, &mr, &[(ship, changed)], "One line").await;
     house.passes(2).await;
     second_engine.terminate().await;
     engine.stop().await.expect("it stops");
@@ -134,12 +128,7 @@ async fn two_engines_make_the_same_layers_and_a_changed_class_is_a_small_one() {
     // The same application again, on the first engine.
     house.set("engine.url", &usual);
     let service = house.serve("first-again", &[]).await;
-    let mr = house
-        .gitlab
-        .push(&mr, &[("CHANGES.md", "more")], "Words")
-        .await
-        .expect("pushed");
-    house.deliver(&service, &mr, Event::Push).await;
+    house.push(&service, &mr, &[("CHANGES.md", "more")], "Words").await;
     house.passes(3).await;
     let third = image(&house, 3).await;
     let ids = |image: &Image| image.layers.values().map(|(id, _)| id.clone()).collect::<Vec<_>>();

@@ -197,12 +197,7 @@ async fn a_fork_builds_nothing_until_somebody_says_so() {
     let (status, _) = post(&service, "/api/builds/1/approve", Some("swt_writer")).await;
     assert_eq!(status, 200);
     assert_eq!(house.passes(1).await.approved_by.as_deref(), Some("writer"));
-    let pushed = house
-        .gitlab
-        .push(&mr, &[("A.md", "b")], "Second")
-        .await
-        .expect("pushed");
-    house.deliver(&service, &pushed, Event::Push).await;
+    house.push(&service, &mr, &[("A.md", "b")], "Second").await;
     let record = house.wait(2, "its row", |_| true).await;
     assert_eq!(
         record.build.state,

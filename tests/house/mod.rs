@@ -257,6 +257,13 @@ impl House {
         mr
     }
 
+    /// A commit pushed to its branch, and its hook delivered.
+    pub async fn push(&self, service: &Service, mr: &Mr, edits: &[(&str, &str)], message: &str) -> Mr {
+        let pushed = self.gitlab.push(mr, edits, message).await.expect("pushed");
+        self.deliver(service, &pushed, Event::Push).await;
+        pushed
+    }
+
     pub async fn deliver(&self, service: &Service, mr: &Mr, event: Event) {
         let hook = self.gitlab.webhook(mr, event).await.expect("a webhook");
         let answer = hook

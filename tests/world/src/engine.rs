@@ -4,6 +4,7 @@
 //! noticing. It leaves iptables alone (a second daemon would flush the first one's chains at its start); the world adds
 //! the three rules that its containers need to reach package registries, and removes exactly those.
 
+use std::convert::Infallible;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -136,8 +137,8 @@ impl Engine {
     }
 
     /// Starts the engine again whenever it ends by itself, as a machine's service manager does, and says why it ended:
-    /// engine 20.10's builder is known to crash when several builds run at once (moby issue 42422). Never returns.
-    pub async fn supervise(&self) {
+    /// engine 20.10's builder is known to crash when several builds run at once (moby issue 42422).
+    pub async fn supervise(&self) -> Infallible {
         let Some(daemon) = &self.daemon else {
             return std::future::pending().await;
         };
@@ -150,7 +151,12 @@ impl Engine {
                 "world: the engine ended by itself and is started again; its last words:\n{}",
                 daemon.log_tail()
             );
-            if let Err(error) = self.launch().await {
+            // Here, and not at a first start: now what serves its containers is known to be its own.
+            let started = async {
+                self.clear_containerd().await?;
+                self.launch().await
+            };
+            if let Err(error) = started.await {
                 eprintln!("world: the engine does not start: {error:#}");
             }
         }
@@ -246,8 +252,8 @@ impl Engine {
                 .args(["--default-address-pool", &format!("base={pool},size=24")]);
             // A killed daemon leaves its pid file, and a later process under that pid would keep it from starting.
             let _ = std::fs::remove_file(dir.join("docker.pid"));
+            self.clear_containerd().await?;
         }
-        self.clear_containerd().await?;
         daemon.spawn(command)?;
         daemon.wait_ready(PATIENCE, || answers(&self.host)).await
     }

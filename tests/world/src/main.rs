@@ -133,7 +133,7 @@ async fn run(dir: &std::path::Path, command: &[String]) -> Result<ExitCode> {
     };
     let ended = tokio::select! {
         ended = child.wait() => Some(ended?),
-        () = world.engine.supervise() => None,
+        never = world.engine.supervise() => match never {},
         // At a terminal the command got the signal as well; it has ten seconds for its own tidying.
         _ = interrupt.recv() => tokio::time::timeout(Duration::from_secs(10), child.wait()).await.ok().transpose()?,
         _ = terminate.recv() => {

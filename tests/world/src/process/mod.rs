@@ -7,6 +7,7 @@
 mod command;
 mod identity;
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
@@ -18,6 +19,9 @@ use tokio::process::Command;
 pub use command::{free_port, random_word, run, run_with_input};
 pub use identity::Owner;
 use identity::{identify, read_alive, read_identity};
+
+/// Stands in the log before what each start has to say.
+const STARTED: &str = "-- started by the world --";
 
 /// The ending of every pid file, by which [`sweep`] finds them.
 const PID_ENDING: &str = ".pid.json";
@@ -73,6 +77,7 @@ impl Daemon {
             .append(true)
             .open(self.log_file())
             .with_context(|| format!("cannot write {}", self.log_file().display()))?;
+        writeln!(&log, "{STARTED}").with_context(|| format!("cannot write {}", self.log_file().display()))?;
         let program = command.as_std().get_program().to_owned();
         let child = command
             .stdin(Stdio::null())
@@ -160,12 +165,14 @@ impl Daemon {
         self.dir.join(format!("{}{PID_ENDING}", self.name))
     }
 
-    /// What the log says of its end: from where a Go program crashed, otherwise the last lines; 20 lines either way.
+    /// What the log says of its end since its last start: from where a Go program crashed, otherwise the last lines; 20
+    /// lines either way.
     #[must_use]
     pub fn log_tail(&self) -> String {
         let bytes = std::fs::read(self.log_file()).unwrap_or_default();
         let text = String::from_utf8_lossy(&bytes);
-        let lines: Vec<&str> = text.lines().collect();
+        let last = text.rsplit_once(STARTED).map_or(&*text, |(_, last)| last);
+        let lines: Vec<&str> = last.lines().collect();
         let crash = |line: &&str| {
             ["panic: ", "fatal error: ", "SIGSEGV"]
                 .iter()
@@ -305,6 +312,35 @@ mod tests {
         assert_eq!(sweep(dir.path()).await.unwrap(), ["sleeper"]);
         assert!(!daemon.alive());
         assert_eq!(identify(pid), None);
+    }
+
+    #[tokio::test]
+    async fn its_last_words_are_those_of_its_last_start() {
+        let dir = tempfile::tempdir().unwrap();
+        let daemon = Daemon::new(dir.path(), "speaker");
+        let ends = [
+            (
+                "echo hello; echo 'fatal error: concurrent map writes'; seq 30",
+                "fatal error: concurrent map writes\n1\n",
+            ),
+            ("seq 30", "11\n12\n"),
+        ];
+        for (says, begins) in ends {
+            let mut command = Command::new("sh");
+            command.args(["-c", &format!("{says}; exec sleep 600")]);
+            daemon.spawn(command).unwrap();
+            while !std::fs::read_to_string(daemon.log_file()).unwrap().ends_with("30\n") {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+            let words = daemon.log_tail();
+            assert!(words.starts_with(begins) && words.lines().count() == 20, "{words}");
+            daemon.stop(Signal::Kill, Duration::from_secs(5)).await.unwrap();
+            std::fs::write(
+                daemon.log_file(),
+                std::fs::read_to_string(daemon.log_file()).unwrap() + "ended\n",
+            )
+            .unwrap();
+        }
     }
 
     #[tokio::test]

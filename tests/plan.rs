@@ -8,7 +8,7 @@ use seaworthy::config::Config;
 use seaworthy::model::BuildId;
 use seaworthy::store::{choices, images};
 use world::World;
-use world::gitlab::{Event, GitLab};
+use world::gitlab::GitLab;
 
 use crate::house::{House, sample, write_pipelines};
 use crate::outside_clients::verbs::{same, settings};
@@ -240,7 +240,7 @@ async fn profile_and_toolchain_reach_maven_and_each_choice_is_kept_with_its_evid
 }
 
 #[tokio::test]
-async fn a_container_made_ahead_for_the_wrong_builder_does_no_harm() {
+async fn the_container_is_made_ahead_and_one_for_the_wrong_builder_does_no_harm() {
     let house = House::build().await;
     let service = house.serve("worker", &[]).await;
     let project = house.project("shop/harbour", "harbour").await;
@@ -257,15 +257,22 @@ async fn a_container_made_ahead_for_the_wrong_builder_does_no_harm() {
         .execute(&house.pool)
         .await
         .expect("written");
-    let mr = house
-        .gitlab
-        .push(&mr, &[("CHANGES.md", "more")], "Words")
-        .await
-        .expect("pushed");
-    house.deliver(&service, &mr, Event::Push).await;
+    let mr = house.push(&service, &mr, &[("CHANGES.md", "more")], "Words").await;
     house.passes(2).await;
-    assert!(house.log_of(2).await.contains("builder JDK 17: "));
+    let log = house.log_of(2).await;
+    assert!(
+        log.contains("builder JDK 17: ") && log.contains("temurin-11 as before, which goes unused"),
+        "{log}"
+    );
     docker(&["rmi", "--no-prune", &builder(11)]).await;
+
+    house.push(&service, &mr, &[("CHANGES.md", "yet more")], "Words").await;
+    house.passes(3).await;
+    let log = house.log_of(3).await;
+    assert!(
+        log.contains("temurin-17 was made while the source was fetched"),
+        "{log}"
+    );
     house.is_clean().await;
     house.close().await;
 }

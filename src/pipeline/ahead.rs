@@ -4,9 +4,10 @@
 //! there, but a project hardly ever changes it. A guess that was wrong, or a container that could not be made, costs nothing
 //! but itself: the right one is then made where it is needed, and the other one goes with everything else of the attempt.
 
-use super::{Run, build_container};
+use super::{Run, StageError, build_container};
 use crate::clients::engine::BuildContainer;
 use crate::definition::Builder;
+use crate::project;
 use crate::store::choices;
 
 /// A container that may turn out to be the right one.
@@ -28,20 +29,28 @@ impl Ahead {
         }
     }
 
-    /// The container, if it was made for this builder.
-    pub(super) fn take(self, builder: &Builder) -> Option<BuildContainer> {
-        self.0
-            .filter(|(made_for, _)| made_for == builder)
-            .map(|(_, container)| container)
+    /// The container, if it was made for this builder; otherwise a new one.
+    pub(super) async fn take_or_open(self, run: &Run, builder: &Builder) -> Result<BuildContainer, StageError> {
+        let image = builder.image.as_str();
+        match self.0 {
+            Some((made_for, container)) if made_for == *builder => {
+                run.say(&format!("A container of {image} was made while the source was fetched"));
+                return Ok(container);
+            }
+            Some((made_for, _)) => run.say(&format!(
+                "Preparing a container of {image}; one was made of {} as before, which goes unused",
+                made_for.image.as_str()
+            )),
+            None => run.say(&format!("Preparing a container of {image}")),
+        }
+        build_container::open(run, builder).await
     }
 }
 
 async fn likely(run: &Run) -> Option<Builder> {
     let mr = &run.build.merge_request;
     let last = choices::before(&run.parts.pool, &mr.project, run.build.id).await.ok()?;
-    let builder = last.iter().find(|choice| choice.what == "builder")?;
-    let jdk = builder.value.strip_prefix("JDK ")?.parse().ok()?;
-    let builder = run.pipeline.builder_with(jdk)?;
+    let builder = project::chosen_builder(&run.pipeline, &last)?;
     // A guess is no reason to pull an image.
     let image = builder.image.mirrored(&run.parts.config.base_images.mirrors);
     let there = run.parts.engine.inspect_image(&image).await.ok()?.is_some();

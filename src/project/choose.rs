@@ -7,6 +7,10 @@ use crate::definition::{Builder, Pipeline, Stack};
 use crate::maven::{Bytecode, java_of};
 use crate::model::{Choice, Finding, War};
 
+/// What the choice of a builder is called, and what its value begins with: `builder JDK 17`.
+const BUILDER: &str = "builder";
+const JDK: &str = "JDK ";
+
 /// Lines of evidence that are told.
 const TOLD: usize = 5;
 
@@ -53,7 +57,7 @@ pub fn builder<'p>(pipeline: &'p Pipeline, survey: &Survey) -> Result<ChosenBuil
                 .into_iter()
                 .map(|why| format!("the project says: {why}")),
         );
-        let choice = Choice::new("builder", format!("JDK {jdk}"), evidence).overridden();
+        let choice = Choice::new(BUILDER, format!("{JDK}{jdk}"), evidence).overridden();
         return Ok(ChosenBuilder { builder, choice });
     }
     let mut jdks: Vec<u8> = served(pipeline, survey).iter().map(|stack| stack.builder.jdk).collect();
@@ -95,8 +99,15 @@ pub fn builder<'p>(pipeline: &'p Pipeline, survey: &Survey) -> Result<ChosenBuil
     }
     Ok(ChosenBuilder {
         builder,
-        choice: Choice::new("builder", format!("JDK {jdk}"), evidence),
+        choice: Choice::new(BUILDER, format!("{JDK}{jdk}"), evidence),
     })
+}
+
+/// The builder that an earlier build chose, as the pipeline has it now.
+pub fn chosen_builder<'p>(pipeline: &'p Pipeline, choices: &[Choice]) -> Option<&'p Builder> {
+    let choice = choices.iter().find(|choice| choice.what == BUILDER)?;
+    let jdk = choice.value.strip_prefix(JDK)?.parse().ok()?;
+    pipeline.builder_with(jdk)
 }
 
 /// The stacks that serve what the dependencies speak; all of them where that is not known, or where none does.

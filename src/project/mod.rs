@@ -15,7 +15,7 @@ mod survey;
 mod xml;
 
 pub use arguments::Arguments;
-pub use choose::{Candidates, ChosenBuilder, ChosenStack, builder, candidates, runtime};
+pub use choose::{Candidates, ChosenBuilder, ChosenStack, builder, candidates, chosen_builder, runtime};
 pub use jdk::Ask;
 pub use outlook::{Possible, possible};
 pub use survey::{Survey, WarModule, survey};

@@ -26,11 +26,7 @@ pub(in crate::pipeline) struct Tested {
 
 pub(in crate::pipeline) async fn unit_test(run: &Run, source: &Source, ahead: Ahead) -> Result<Tested, StageError> {
     let plan = plan(run, source).await?;
-    run.say(&format!("Preparing a container of {}", plan.builder.image.as_str()));
-    let container = match ahead.take(&plan.builder) {
-        Some(container) => container,
-        None => build_container::open(run, &plan.builder).await?,
-    };
+    let container = ahead.take_or_open(run, &plan.builder).await?;
     build_container::fill(run, &container, &source.directory, &plan).await?;
     let services = services::start(run, container.network()).await?;
     let mut maven = MavenRun::start(run, container, services, &source.directory, &plan);

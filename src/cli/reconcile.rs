@@ -87,9 +87,9 @@ pub async fn run(config: &Config, environment: &str, out: &mut impl Write) -> an
     let mut good = true;
     for (name, repository, recorded) in places {
         let mut found = inventory(&registry, &repository).await?;
-        // What builds push ahead are no images (see `pipeline/stages/push_libraries.rs`).
-        let ahead = format!("{}/{}:", config.registry.repository, config.registry.libraries);
-        found.retain(|name, _| !name.starts_with(&ahead));
+        if let Some(libraries) = config.registry.libraries_repository() {
+            found.retain(|name, _| !name.starts_with(&format!("{libraries}:")));
+        }
         let differences = compare(&recorded, &found);
         writeln!(
             out,

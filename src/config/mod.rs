@@ -102,6 +102,14 @@ section!(Engine {
     foundations: usize
 });
 section!(Registry { repository: String, libraries: String, account: Option<Account>, plain_http: bool });
+impl Registry {
+    /// Where the libraries of images are pushed ahead of them: a repository beside the applications', and no image of one.
+    /// `None` if that is not wanted.
+    pub fn libraries_repository(&self) -> Option<String> {
+        let wanted = !self.libraries.is_empty();
+        wanted.then(|| format!("{}/{}", self.repository, self.libraries))
+    }
+}
 section!(Registries {
     accounts: BTreeMap<String, Account>,
     identity_tokens: BTreeMap<String, SecretString>,

@@ -23,12 +23,8 @@ pub(in crate::pipeline) struct EarlyPush {
 impl EarlyPush {
     /// Begins to push the foundation of this name and checksum, if the house wants it.
     pub(super) fn begin(run: &Run, name: &str, checksum: &Digest) -> Option<Self> {
-        let registry = &run.parts.config.registry;
-        if registry.libraries.is_empty() {
-            return None;
-        }
-        let tag = &checksum.hex()[..DIGITS];
-        let reference = format!("{}/{}:{tag}", registry.repository, registry.libraries);
+        let repository = run.parts.config.registry.libraries_repository()?;
+        let reference = format!("{repository}:{}", &checksum.hex()[..DIGITS]);
         let (engine, login, name) = (run.parts.engine.clone(), run.parts.login(&reference), name.to_owned());
         let stop = CancellationToken::new();
         let stopped = stop.clone();

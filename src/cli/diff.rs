@@ -116,7 +116,11 @@ fn show(out: &mut impl Write, diff: &Diff) -> std::io::Result<()> {
     match &diff.layers {
         None => writeln!(out, "  not recorded for one of the two images")?,
         Some(layers) => {
-            writeln!(out, "  = {} layers, {} bytes", layers.shared, layers.shared_bytes)?;
+            writeln!(
+                out,
+                "  = {} layers of {} bytes are in both",
+                layers.shared, layers.shared_bytes
+            )?;
             for layer in &layers.changes {
                 let sign = if layer.new { '+' } else { '-' };
                 writeln!(

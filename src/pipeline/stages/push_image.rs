@@ -69,9 +69,6 @@ pub(in crate::pipeline) async fn push_image(
     })
 }
 
-/// Characters that are kept of the instruction that made a layer.
-const INSTRUCTION: usize = 200;
-
 /// The layers as the registry has them now: what an image weighs, and what another one shares with it.
 async fn layers(run: &Run, image: &PushedImage) -> Result<Vec<ImageLayer>, StageError> {
     let pinned = image.pinned();
@@ -80,12 +77,8 @@ async fn layers(run: &Run, image: &PushedImage) -> Result<Vec<ImageLayer>, Stage
             "{pinned} was in the registry a moment ago and is not now"
         )));
     };
-    let told = |text: &str| match text.char_indices().nth(INSTRUCTION) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text.to_owned(),
-    };
     let recorded = layers.into_iter().map(|layer| ImageLayer {
-        made_by: told(layer.made_by.trim_end_matches("# buildkit").trim()),
+        made_by: layer.made_by.trim_end_matches("# buildkit").trim().to_owned(),
         digest: layer.digest,
         bytes: layer.size,
     });

@@ -20,12 +20,8 @@ struct DiffPage {
 }
 
 impl DiffPage {
-    fn size(&self, bytes: &i64) -> String {
-        words::bytes(*bytes)
-    }
-
-    fn weight(&self, bytes: &u64) -> String {
-        words::bytes(i64::try_from(*bytes).unwrap_or(i64::MAX))
+    fn size<N: Copy + TryInto<i64>>(&self, bytes: &N) -> String {
+        words::bytes((*bytes).try_into().unwrap_or(i64::MAX))
     }
 
     fn versions(&self, versions: &[String]) -> String {

@@ -24,7 +24,7 @@ import time
 import urllib.request
 from pathlib import Path
 
-from parts import Child, free_port, median, row, run, say, wait_for
+from parts import Child, environment_of, free_port, median, row, run, say, wait_for
 
 CRANE = "github.com/google/go-containerregistry/cmd/crane@v0.20.6"
 TIMES, LAYERS, LAYER = 7, 6, 50_000_000
@@ -134,7 +134,7 @@ class Ours:
         self.command, self.image, self.peak = parts.seaworthy, image, 0.0
         settings = parts.settings(parts.database(), free_port())
         settings["REGISTRIES_PLAIN_HTTP"] = ",".join(registry.address for registry in registries)
-        self.environment = {f"SEAWORTHY_{key}": str(value) for key, value in settings.items()} | {"PATH": os.environ["PATH"]}
+        self.environment = environment_of(settings)
 
     def copy(self, name, there, new=True):
         """Seconds of a copy to a new repository, or the bytes that were sent when it is not new."""

@@ -16,7 +16,7 @@ import time
 import zipfile
 from urllib.parse import quote, urlsplit
 
-from parts import median, row, run, say
+from parts import environment_of, median, row, run, say
 
 IMAGES, TIMES = 100_000, 20
 SEED = f"""
@@ -100,9 +100,9 @@ def imported(parts, database):
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         for number in range(5000):
             archive.writestr(f"TEST-{number:05}.json", json.dumps(advisory(number)))
-    environment = {f"SEAWORTHY_{key}": str(value) for key, value in parts.settings(database, 1).items()}
+    environment = environment_of(parts.settings(database, 1))
     began = time.monotonic()
-    told = run(parts.seaworthy, "advisories", "import", path, env=environment | {"PATH": os.environ["PATH"]})
+    told = run(parts.seaworthy, "advisories", "import", path, env=environment)
     took = time.monotonic() - began
     say("   " + told.strip().replace("\n", "\n   "))
     if "5000 of them new" not in told:

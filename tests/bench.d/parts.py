@@ -161,6 +161,11 @@ class GitLab:
         return dict(made["headers"]) | {"X-Gitlab-Token": SECRET}, made["body"]
 
 
+def environment_of(settings):
+    """The environment of one of our programs that is configured so."""
+    return {f"SEAWORTHY_{key}": str(value) for key, value in settings.items()} | {"PATH": os.environ["PATH"]}
+
+
 class Service:
     """A running `seaworthy serve`."""
 
@@ -168,11 +173,10 @@ class Service:
         port = free_port()
         self.url, self.database = f"http://127.0.0.1:{port}", database
         self.log = parts.dir / f"serve-{port}.log"
-        environment = parts.settings(database, port) | settings
         began = time.monotonic()
         self.child = Child(
             [parts.seaworthy, "serve", *arguments],
-            env={f"SEAWORTHY_{key}": str(value) for key, value in environment.items()} | {"PATH": os.environ["PATH"]},
+            env=environment_of(parts.settings(database, port) | settings),
             stdout=subprocess.DEVNULL, stderr=open(self.log, "w"),
         )
         wait_for(lambda: _get(port, "/readyz") == 200, f"the service (log: {self.log})", self.child, pause=0.002)
@@ -187,9 +191,10 @@ class Service:
             raise RuntimeError(f"the hook was answered with {status}: {answer}")
         return before
 
-    def resident_megabytes(self):
+    def resident_megabytes(self, most=False):
+        """Now, or at most since its start."""
         for line in Path(f"/proc/{self.child.process.pid}/status").read_text().splitlines():
-            if line.startswith("VmRSS:"):
+            if line.startswith("VmHWM:" if most else "VmRSS:"):
                 return int(line.split()[1]) * 1024 / 1e6
         raise RuntimeError("the service has no memory")
 

@@ -5,14 +5,11 @@ at most (`VmHWM`) from there to the end of the promotion counts: the copy, the g
 is the world's, the other three are Debian's registry each with its storage in the bench's folder.
 """
 
-import os
-import re
 import shutil
-from pathlib import Path
 
 from image_copy import Registry
-from parts import ROOT, row, run, say
-from road import PROJECT, SOURCE, build_by_road, changed, project_files, remove_from_engine
+from parts import ROOT, environment_of, row, run, say
+from road import FILE_BYTES, JAR_FILES, PROJECT, SOURCE, build_by_road, changed, project_files, remove_from_engine
 
 JARS = 200
 
@@ -34,12 +31,13 @@ def measure(parts):
 
     service = parts.serve(database, **settings)
     idle = service.resident_megabytes()
-    order = {f"SEAWORTHY_{key}": str(value) for key, value in (parts.settings(database, 0) | settings).items()}
-    order |= {"PATH": os.environ["PATH"], "SEAWORTHY_URL": service.url}
+    order = environment_of(parts.settings(database, 0) | settings) | {"SEAWORTHY_URL": service.url}
     order["SEAWORTHY_TOKEN"] = run(parts.seaworthy, "token", "create", "bench", "--role", "release-manager", env=order).strip()
     say(run(parts.seaworthy, "promote", digest, "pre", "--reason", "to be measured", "--wait", env=order))
-    sent = int(database.value("select coalesce(sum(sent), 0) from promotion_copy") or 0)
-    peak = int(re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{service.child.process.pid}/status").read_text())[1]) * 1024 / 1e6
+    sent = int(database.value("select sum(sent) from promotion_copy"))
+    if sent < 3 * JARS * JAR_FILES * FILE_BYTES:
+        raise RuntimeError(f"only {sent} bytes were sent to the three registries")
+    peak = service.resident_megabytes(most=True)
     say(f"   {sent / 1e6:.0f} MB sent; {idle:.1f} MB before, at most {peak:.1f} MB")
     return [row("memory of the service during a promotion, MB", peak, 60, 0)]
 

@@ -27,7 +27,7 @@ from pathlib import Path
 from parts import Child, environment_of, free_port, median, row, run, say, wait_for
 
 CRANE = "github.com/google/go-containerregistry/cmd/crane@v0.20.6"
-TIMES, LAYERS, LAYER = 7, 6, 50_000_000
+TIMES, LAYERS, LAYER = 13, 6, 50_000_000
 OCI = "application/vnd.oci.image.manifest.v1+json"
 
 
@@ -54,7 +54,7 @@ def measure(parts):
         for name in names:
             took[name] = sides[name]()
             # Nobody pays for the kernel's writing down what another side left.
-            for registry in there:
+            for registry in there[:3 if "three" in name else 1]:
                 registry.empty()
         say(", ".join(f"{name} {took[name]:.2f} s" for name in sides))
         # The first round warms everything up.
@@ -81,7 +81,8 @@ class Registry:
     def __init__(self, parts, number):
         port = free_port()
         self.address = f"127.0.0.1:{port}"
-        self.storage = parts.dir / f"registry-{number}"
+        self.storage, self.emptied = parts.dir / f"registry-{number}", 0
+        self.storage.mkdir()
         config = parts.dir / f"registry-{number}.json"
         config.write_text(json.dumps({
             "version": "0.1", "log": {"level": "error", "accesslog": {"disabled": True}}, "http": {"addr": self.address},
@@ -98,8 +99,16 @@ class Registry:
             return False
 
     def empty(self):
-        """Frees the disk; the registry keeps nothing in memory."""
-        shutil.rmtree(self.storage, ignore_errors=True)
+        """Frees the disk; the registry keeps nothing in memory.
+
+        Nothing is deleted: for minutes each new file would have to look past the inodes of what was
+        (`recently_deleted` in ext4 without a journal), and one side's files would be another one's work.
+        """
+        self.emptied += 1
+        old = self.storage.rename(self.storage.with_name(f"{self.storage.name}-{self.emptied}"))
+        for file in old.rglob("*"):
+            if file.is_file():
+                os.truncate(file, 0)
 
     def call(self, method, url, body=b"", kind="application/octet-stream"):
         headers = {"Content-Type": kind}

@@ -123,6 +123,12 @@ async fn a_tested_tree_is_not_built_again_however_often_it_is_told() {
         1
     );
 
+    // And GitLab is told of the commit, which no build is of.
+    assert_eq!(
+        desk.count("select count(*) from job where subject like 'tip:%'").await,
+        1
+    );
+
     // The same again, and the same delivery once more.
     assert_eq!(desk.pushed(&tip).await.0, "main is at 11111111: build 1 is its image");
     jobs::enqueue(&desk.pool, Lane::Intake, &first.to_string(), "", Duration::ZERO)
@@ -462,6 +468,20 @@ async fn a_merged_tree_keeps_its_digest_and_a_moved_trunk_is_built() {
         note.body
     );
 
+    let statuses = house.gitlab.statuses();
+    let shown: Vec<_> = statuses.iter().filter(|status| status.sha == merged.after).collect();
+    let [shown] = shown[..] else {
+        panic!("not one status at the merge: {statuses:?}")
+    };
+    assert_eq!((shown.state.as_str(), shown.r#ref.as_str()), ("success", "main"));
+    let digest = house.digest(1).await;
+    assert_eq!(
+        shown.description.as_deref().unwrap_or_default(),
+        format!("the tree that build 1 tested; its image is this commit's: {digest}")
+    );
+    let page = shown.target_url.as_deref().unwrap_or_default();
+    assert!(page.ends_with("/builds/1"), "{page}");
+
     // It has moved: the merge is a tree that nobody has seen.
     let moved = house
         .gitlab
@@ -551,6 +571,20 @@ async fn merged_while_it_is_built_and_a_push_whose_hook_is_lost() {
     house.passes(1).await;
     assert_eq!(house.trunk_digest(&merged).await, house.digest(1).await);
     assert!(house.record(2).await.is_none(), "a second build");
+    house.settled().await;
+    let statuses = house.gitlab.statuses();
+    let of_tip = statuses.iter().filter(|status| status.sha == merged.after);
+    assert_eq!(
+        of_tip.count(),
+        1,
+        "fast-forwarded, it has that of its build: {statuses:?}"
+    );
+    let told: bool = sqlx::query_scalar("select told_at is not null from trunk where tip = $1")
+        .bind(&merged.after)
+        .fetch_one(&house.pool)
+        .await
+        .expect("read");
+    assert!(told, "it was looked at");
 
     // Nobody tells of this one, nor of the branch that nothing is merged into.
     let lost = house

@@ -121,6 +121,7 @@ impl Notifier {
             Subject::Mail(id) => self.send_mail(tx, id).await,
             Subject::Author(build) => self.find_author(tx, build).await,
             Subject::Status(build) => self.set_status(tx, build).await,
+            Subject::Tip(id) => self.set_tip_status(tx, id).await,
             Subject::Note(project, iid) => self.write_note(tx, project, iid).await,
             Subject::Promotion(id) => self.tell_promotion(tx, id).await,
         }

@@ -8,7 +8,7 @@ use sqlx::PgTransaction;
 use super::{Notifier, NotifyError, is_final, words};
 use crate::clients::gitlab::{CommitState, GitLabError, GitLabErrorKind, StatusUpdate};
 use crate::model::{BuildId, BuildState, MergeRequest};
-use crate::store::{builds, notices};
+use crate::store::{builds, images, notices, trunk};
 
 /// One name for all of ours: GitLab tells statuses apart by it.
 const NAME: &str = "seaworthy";
@@ -36,16 +36,44 @@ impl Notifier {
                 description: &description,
                 r#ref: Some(&mr.source_branch),
             };
-            match self.send_status(mr, &update).await {
-                Ok(()) => None,
-                Err(error) if !is_final(&error) => return Err(error.into()),
-                Err(error) => {
-                    tracing::warn!(build = %id, %state, %error, "GitLab does not take the commit status");
-                    Some(error.to_string())
-                }
-            }
+            settled(self.send_status(mr, &update).await)?
         };
         notices::set_told_status(&mut *tx, id, state, refused.as_deref()).await?;
+        Ok(tx.commit().await?)
+    }
+
+    /// The status of a tip that nothing was built for, because a merge request's build had tested its tree.
+    pub(super) async fn set_tip_status(&self, mut tx: PgTransaction<'_>, id: i64) -> Result<(), NotifyError> {
+        let Some(tip) = trunk::shown(&mut *tx, id).await?.filter(|tip| !tip.told) else {
+            return Ok(());
+        };
+        let (Some(record), Some(image)) = (
+            builds::get(&mut *tx, tip.build).await?,
+            images::of_build(&mut *tx, tip.build).await?,
+        ) else {
+            return Ok(());
+        };
+        // Fast-forwarded, or built by itself: the commit has the status of that build.
+        let refused = if record.build.merge_request.head == tip.tip {
+            None
+        } else {
+            let url = self.links.build(tip.build);
+            let description = words::tested_in(tip.build, &image.pushed.digest);
+            let update = StatusUpdate {
+                state: CommitState::Success,
+                name: NAME,
+                target_url: &url,
+                description: &description,
+                r#ref: Some(&tip.branch),
+            };
+            settled(
+                self.gitlab
+                    .set_commit_status(tip.project, &tip.tip, &update)
+                    .await
+                    .map(drop),
+            )?
+        };
+        trunk::set_told(&mut *tx, id, refused.as_deref()).await?;
         Ok(tx.commit().await?)
     }
 
@@ -71,6 +99,18 @@ impl Notifier {
             }
             (told, _) => told.map(drop),
         }
+    }
+}
+
+/// Told (`None`), or refused for good, and why.
+fn settled(told: Result<(), GitLabError>) -> Result<Option<String>, GitLabError> {
+    match told {
+        Ok(()) => Ok(None),
+        Err(error) if is_final(&error) => {
+            tracing::warn!(%error, "GitLab does not take a commit status");
+            Ok(Some(error.to_string()))
+        }
+        Err(error) => Err(error),
     }
 }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::ansi;
-use crate::model::{BuildState, TestReport};
+use crate::model::{BuildId, BuildState, Digest, TestReport};
 use crate::store::builds::BuildRecord;
 
 /// One line that says how a build stands.
@@ -40,6 +40,11 @@ pub(super) fn in_short(record: &BuildRecord) -> String {
         },
     };
     one_line(&text, 1000)
+}
+
+/// One line for a commit whose tree that build has tested.
+pub(super) fn tested_in(build: BuildId, digest: &Digest) -> String {
+    format!("the tree that build {build} tested; its image is this commit's: {digest}")
 }
 
 /// Strangers' text on one line of at most `most` characters: no escape sequences, control characters, or signs that

@@ -21,6 +21,8 @@ pub enum Subject {
     Author(BuildId),
     /// The commit status of a build.
     Status(BuildId),
+    /// The commit status of a tip whose image is a merge request's, by its row.
+    Tip(i64),
     /// The note on a merge request.
     Note(ProjectId, i64),
     /// What came of a promotion, or that it waits for approval.
@@ -45,6 +47,7 @@ impl fmt::Display for Subject {
             Self::Mail(id) => write!(f, "mail:{id}"),
             Self::Author(build) => write!(f, "author:{build}"),
             Self::Status(build) => write!(f, "status:{build}"),
+            Self::Tip(id) => write!(f, "tip:{id}"),
             Self::Note(project, iid) => write!(f, "note:{project}!{iid}"),
             Self::Promotion(id) => write!(f, "promotion:{id}"),
         }
@@ -58,6 +61,7 @@ impl FromStr for Subject {
             Some(("mail", id)) => id.parse().ok().map(Self::Mail),
             Some(("author", id)) => id.parse().ok().map(|id| Self::Author(BuildId(id))),
             Some(("status", id)) => id.parse().ok().map(|id| Self::Status(BuildId(id))),
+            Some(("tip", id)) => id.parse().ok().map(Self::Tip),
             Some(("promotion", id)) => id.parse().ok().map(|id| Self::Promotion(PromotionId(id))),
             Some(("note", rest)) => rest
                 .split_once('!')
@@ -67,7 +71,7 @@ impl FromStr for Subject {
         parsed.ok_or_else(|| Invalid {
             what: "notice",
             value: s.to_owned(),
-            expected: "mail:<id>, author:<build>, status:<build>, note:<project>!<iid> or promotion:<id>",
+            expected: "mail:<id>, author:<build>, status:<build>, tip:<id>, note:<project>!<iid> or promotion:<id>",
         })
     }
 }

@@ -69,7 +69,7 @@ pub async fn see(db: impl PgExecutor<'_>, seen: &Seen<'_>) -> Result<()> {
     Ok(())
 }
 
-/// Writes down that a build is the image of a tip. `false`: the tip has its image already.
+/// Writes down that a build is the image of a tip; gives the tip's row. `None`: the tip has its image already.
 pub async fn record(
     db: impl PgExecutor<'_>,
     project: ProjectId,
@@ -78,10 +78,11 @@ pub async fn record(
     tree: &Sha,
     build: BuildId,
     pushed_by: &str,
-) -> Result<bool> {
-    let done = sqlx::query!(
+) -> Result<Option<i64>> {
+    sqlx::query_scalar!(
         "insert into trunk (project_id, branch, tip, tree, build_id, pushed_by) values ($1, $2, $3, $4, $5, $6)
-         on conflict (project_id, branch, tip) do update set build_id = excluded.build_id where trunk.build_id is null",
+         on conflict (project_id, branch, tip) do update set build_id = excluded.build_id where trunk.build_id is null
+         returning id",
         project.0,
         branch,
         tip.as_str(),
@@ -89,14 +90,15 @@ pub async fn record(
         build.0,
         pushed_by,
     )
-    .execute(db)
-    .await?;
-    Ok(done.rows_affected() == 1)
+    .fetch_optional(db)
+    .await
 }
 
 /// A tip that has got its image.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settled {
+    /// Its row.
+    pub id: i64,
     /// The branch.
     pub branch: String,
     /// Its commit.
@@ -113,7 +115,7 @@ pub async fn settle(db: impl PgExecutor<'_>, build: BuildId) -> Result<Vec<Settl
         "update trunk t set build_id = b.id from build b
          where b.id = $1 and t.build_id is null and t.project_id = b.project_id and t.branch = b.target_branch
              and t.tree = b.merge_tree
-         returning t.branch, t.tip, t.tree, t.pushed_by",
+         returning t.id, t.branch, t.tip, t.tree, t.pushed_by",
         build.0,
     )
     .fetch_all(db)
@@ -121,6 +123,7 @@ pub async fn settle(db: impl PgExecutor<'_>, build: BuildId) -> Result<Vec<Settl
     rows.into_iter()
         .map(|row| {
             Ok(Settled {
+                id: row.id,
                 branch: row.branch,
                 tip: decode("trunk.tip", &row.tip)?,
                 tree: decode("trunk.tree", &row.tree)?,
@@ -145,6 +148,54 @@ pub async fn to_look_at_again(db: impl PgExecutor<'_>, build: BuildId) -> Result
     .fetch_optional(db)
     .await?;
     Ok(id.map(DeliveryId))
+}
+
+/// What GitLab shows of a tip by itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Shown {
+    /// The project.
+    pub project: ProjectId,
+    /// The branch.
+    pub branch: String,
+    /// Its commit.
+    pub tip: Sha,
+    /// The build that is its image.
+    pub build: BuildId,
+    /// Was GitLab told of it, or has it refused for good?
+    pub told: bool,
+}
+
+/// A tip by its row, as soon as it has an image.
+pub async fn shown(db: impl PgExecutor<'_>, id: i64) -> Result<Option<Shown>> {
+    let row = sqlx::query!(
+        r#"select project_id, branch, tip, build_id as "build!", told_at is not null as "told!" from trunk
+           where id = $1 and build_id is not null"#,
+        id,
+    )
+    .fetch_optional(db)
+    .await?;
+    row.map(|row| {
+        Ok(Shown {
+            project: ProjectId(row.project_id),
+            branch: row.branch,
+            tip: decode("trunk.tip", &row.tip)?,
+            build: BuildId(row.build),
+            told: row.told,
+        })
+    })
+    .transpose()
+}
+
+/// GitLab was told of a tip, or refused for good.
+pub async fn set_told(db: impl PgExecutor<'_>, id: i64, refused: Option<&str>) -> Result<()> {
+    sqlx::query!(
+        "update trunk set told_at = now(), refused = $2 where id = $1",
+        id,
+        refused
+    )
+    .execute(db)
+    .await?;
+    Ok(())
 }
 
 /// The image of a tip, if it has one.

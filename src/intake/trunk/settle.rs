@@ -28,9 +28,10 @@ pub(super) async fn record(
         pushed_by,
         ..
     } = *seen;
-    if !trunk::record(&mut *db, project, branch, tip, tree, build, pushed_by).await? {
+    let Some(id) = trunk::record(&mut *db, project, branch, tip, tree, build, pushed_by).await? else {
         return Ok(());
-    }
+    };
+    tell(db, Subject::Tip(id)).await?;
     if let Some(record) = builds::get(&mut *db, build).await?
         && let Some(note) = Subject::note(&record.build.merge_request)
     {
@@ -57,6 +58,14 @@ pub async fn settle(db: &mut PgConnection, build: BuildId, passed: bool) -> Resu
         jobs::enqueue(&mut *db, Lane::Intake, &delivery.to_string(), "", Duration::ZERO).await?;
     }
     for tip in settled {
+        jobs::enqueue(
+            &mut *db,
+            Lane::Notify,
+            &Subject::Tip(tip.id).to_string(),
+            "",
+            Duration::ZERO,
+        )
+        .await?;
         write_down(db, &tip.branch, &tip.tip, &tip.tree, build, &tip.pushed_by).await?;
     }
     Ok(again.is_some())

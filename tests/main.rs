@@ -2,6 +2,7 @@
 
 mod architecture;
 mod boot;
+mod caches;
 mod copy;
 mod dependencies;
 mod dockerfiles;

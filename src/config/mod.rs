@@ -116,7 +116,7 @@ section!(Registries {
     plain_http: Vec<String>,
 });
 section!(BaseImages { mirrors: BTreeMap<String, String>, account: Option<Account>, plain_http: bool });
-section!(Maven { settings_file: Option<PathBuf>, mirror_url: Option<String>, hand_in_certificates: bool, cache: String });
+section!(Maven { settings_file: Option<PathBuf>, mirror_url: Option<String>, hand_in_certificates: bool, cache: String, cache_age: Duration });
 section!(Smtp { host: String, port: u16, tls: SmtpTls, account: Option<Account>, from: String });
 section!(Worker {
     builds: usize,

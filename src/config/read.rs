@@ -141,6 +141,7 @@ impl Reader {
                         Err("must be a volume's name: letters, digits, '_', '.', '-'".to_owned())
                     }
                 }),
+                cache_age: self.duration("maven.cache_age", second),
             },
             smtp: Smtp {
                 host: self.required("smtp.host", "mail.example.com"),

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use tokio_util::sync::CancellationToken;
 
 use super::plan::BuildPlan;
-use super::{Run, StageError};
+use super::{Run, StageError, cache};
 use crate::clients::engine::{
     BuildContainer, CacheVolume, Command, ContainerSpec, Exit, Guards, Limits, User, tar_directory,
 };
@@ -40,8 +40,6 @@ pub(super) async fn open(run: &Run, builder: &Builder) -> Result<BuildContainer,
         .await?;
     let limits = &run.pipeline.limits;
     let mr = &run.build.merge_request;
-    // A fork's code must not be able to leave something in the cache that the project's own builds take up.
-    let whose = if mr.from_fork() { "-fork" } else { "" };
     let spec = ContainerSpec {
         image,
         workspace: WORKSPACE.to_owned(),
@@ -54,7 +52,7 @@ pub(super) async fn open(run: &Run, builder: &Builder) -> Result<BuildContainer,
             log: limits.log,
         },
         caches: vec![CacheVolume {
-            name: format!("{}-{}{whose}", parts.config.maven.cache, mr.project_id),
+            name: cache::name(&parts.config.maven.cache, mr),
             mount: CACHE.to_owned(),
         }],
         user: USER,

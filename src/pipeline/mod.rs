@@ -8,6 +8,7 @@
 
 mod ahead;
 mod build_container;
+mod cache;
 mod context;
 mod end;
 mod error;
@@ -21,6 +22,7 @@ mod stages;
 mod watched;
 mod workspace;
 
+pub use cache::lifetime as cache_lifetime;
 pub use context::Run;
 pub use end::{Ending, Product};
 pub use error::{StageError, WorldError};

@@ -2,7 +2,10 @@
 
 use std::collections::HashSet;
 
+use chrono::Utc;
+
 use super::Workers;
+use crate::pipeline::cache_lifetime;
 use crate::store::jobs;
 
 impl Workers {
@@ -10,6 +13,7 @@ impl Workers {
         while !self.stop.is_cancelled() {
             self.sweep_once().await;
             self.sweep_foundations().await;
+            self.sweep_caches().await;
             tokio::select! {
                 () = self.stop.cancelled() => return,
                 () = tokio::time::sleep(self.parts.config.worker.sweep_interval) => {}
@@ -26,6 +30,25 @@ impl Workers {
             match self.parts.engine.remove_foundation(foundation).await {
                 Ok(()) => tracing::info!(names, "swept away: it was not used for the longest time"),
                 Err(error) => tracing::warn!(names, %error, "not swept away; tried again later"),
+            }
+        }
+    }
+
+    /// A cache only grows: it begins anew when it is old enough and no build has it.
+    async fn sweep_caches(&self) {
+        let maven = &self.parts.config.maven;
+        let found = known(self.parts.engine.caches().await, "the engine");
+        for cache in found {
+            let Some(lifetime) = cache_lifetime(&maven.cache, &cache.name, maven.cache_age) else {
+                continue;
+            };
+            if (Utc::now() - cache.made).to_std().unwrap_or_default() < lifetime {
+                continue;
+            }
+            match self.parts.engine.remove_cache(&cache.name).await {
+                Ok(true) => tracing::info!(name = cache.name, made = %cache.made, "cache swept away: it is old enough"),
+                Ok(false) => tracing::debug!(name = cache.name, "an old cache is kept: a build has it"),
+                Err(error) => tracing::warn!(name = cache.name, %error, "not swept away; tried again later"),
             }
         }
     }

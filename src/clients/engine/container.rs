@@ -9,9 +9,7 @@ use std::collections::HashMap;
 use std::io;
 use std::sync::atomic::AtomicU64;
 
-use bollard::models::{
-    ContainerCreateBody, HostConfig, HostConfigLogConfig, Mount, MountType, ResourcesUlimits, VolumeCreateRequest,
-};
+use bollard::models::{ContainerCreateBody, HostConfig, HostConfigLogConfig, ResourcesUlimits};
 use bollard::query_parameters::{
     CreateContainerOptionsBuilder, DownloadFromContainerOptionsBuilder, InspectContainerOptions,
     KillContainerOptionsBuilder, RemoveContainerOptionsBuilder, StartContainerOptions, UploadToContainerOptionsBuilder,
@@ -20,10 +18,11 @@ use bytes::Bytes;
 use futures_util::StreamExt;
 use tokio::sync::mpsc;
 
+use super::cache::{self, CacheVolume};
 use super::unpack::unpack;
 use super::{
-    Engine, EngineError, ErrorKind, FilesError, Guards, Harvest, LABEL_ATTEMPT, LABEL_BUILD, LABEL_CACHE,
-    LABEL_INSTALLATION, LABEL_WORKER, Owner, pack, pipe,
+    Engine, EngineError, ErrorKind, FilesError, Guards, Harvest, LABEL_ATTEMPT, LABEL_BUILD, LABEL_INSTALLATION,
+    LABEL_WORKER, Owner, pack, pipe,
 };
 
 const PASSWD: &str = "/etc/passwd";
@@ -58,15 +57,6 @@ pub struct Limits {
     pub disk: u64,
     /// Bytes of output of all its commands together.
     pub log: u64,
-}
-
-/// A named volume that outlives the build.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CacheVolume {
-    /// Name on the engine; made with the label `dev.seaworthy.cache` when missing.
-    pub name: String,
-    /// Where it is in the container: an absolute path.
-    pub mount: String,
 }
 
 /// A build container to be made.
@@ -109,19 +99,6 @@ impl Engine {
         if spec.user.uid == 0 {
             let why = "user 0 is not allowed in a build container; set a numeric user, for example 10001";
             return Err(self.fail(ErrorKind::Refused, "creating the build container", why));
-        }
-        let docker = self.docker().await?;
-        for cache in &spec.caches {
-            let request = VolumeCreateRequest {
-                name: Some(cache.name.clone()),
-                labels: Some(HashMap::from([(LABEL_CACHE.to_owned(), cache.name.clone())])),
-                ..Default::default()
-            };
-            // Creating one that exists gives the existing one, with the labels it has.
-            docker
-                .create_volume(request)
-                .await
-                .map_err(|e| self.error("creating a cache volume", e))?;
         }
         let name = self.create_network(owner).await?;
         let container = BuildContainer {
@@ -363,12 +340,6 @@ fn body(spec: &ContainerSpec, owner: &Owner, network: &str) -> ContainerCreateBo
         soft: Some(n),
         hard: Some(n),
     };
-    let mounts = spec.caches.iter().map(|cache| Mount {
-        typ: Some(MountType::VOLUME),
-        source: Some(cache.name.clone()),
-        target: Some(cache.mount.clone()),
-        ..Default::default()
-    });
     ContainerCreateBody {
         image: Some(spec.image.clone()),
         hostname: Some("build".to_owned()),
@@ -402,7 +373,7 @@ fn body(spec: &ContainerSpec, owner: &Owner, network: &str) -> ContainerCreateBo
             init: Some(true),
             ipc_mode: Some("private".to_owned()),
             network_mode: Some(network.to_owned()),
-            mounts: Some(mounts.collect()),
+            mounts: Some(spec.caches.iter().map(cache::mount).collect()),
             log_config: Some(HostConfigLogConfig {
                 typ: Some("none".to_owned()),
                 config: None,

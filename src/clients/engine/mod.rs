@@ -7,6 +7,7 @@
 //! | file | job |
 //! |---|---|
 //! | `container` | a locked-down container with its own network, and its end |
+//! | `cache` | volumes that outlive builds |
 //! | `exec` | one command in it: output, deadline, limits, cancel |
 //! | `program` | an image's own program, started beside a build |
 //! | `network` | on which a build's containers find each other |
@@ -17,6 +18,7 @@
 //! | `sweep` | what is left of dead builds, by label |
 
 mod build;
+mod cache;
 mod container;
 mod error;
 mod exec;
@@ -47,7 +49,8 @@ use tokio::sync::OnceCell;
 use crate::model::BuildId;
 
 pub use build::{BuildError, ImageSpec};
-pub use container::{BuildContainer, CacheVolume, ContainerSpec, Limits, User};
+pub use cache::{Cache, CacheVolume};
+pub use container::{BuildContainer, ContainerSpec, Limits, User};
 pub use error::{EngineError, ErrorKind};
 pub use exec::{Command, Exit};
 pub use foundation::{Foundation, foundation_name};
@@ -67,8 +70,6 @@ pub const LABEL_BUILD: &str = "dev.seaworthy.build";
 pub const LABEL_ATTEMPT: &str = "dev.seaworthy.attempt";
 /// Label with the name of the worker that made a thing.
 pub const LABEL_WORKER: &str = "dev.seaworthy.worker";
-/// Label of a cache volume: it belongs to a project, not to a build, and is never swept.
-pub const LABEL_CACHE: &str = "dev.seaworthy.cache";
 
 /// Which of the engine's two builders makes the images.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -14,7 +14,7 @@ The road: from just before the hook is posted until the build is seen as passed 
 repository, the Maven repository and the engine's images.
 
 Beside it, without a goal: the same commands by hand, with the JVM flags that the stacks set.
-The value is the median of the three ratios.
+The value is the median of the five ratios.
 """
 
 import random
@@ -26,7 +26,7 @@ import zipfile
 from parts import ROOT, Child, median, row, run, say, wait_for
 
 PROJECT = "bench/harbour"
-TIMES = 3
+TIMES = 5
 JARS, JAR_FILES, FILE_BYTES = 40, 500, 3000
 FLAGS = "-XX:+NeverActAsServerClassMachine -XX:TieredStopAtLevel=1"
 BUILDER = "library/maven:3.9-eclipse-temurin-17"

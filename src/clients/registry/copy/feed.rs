@@ -23,6 +23,10 @@ pub(super) fn cost(size: u64) -> u32 {
     64 + u32::try_from(size.min(WINDOW) >> 10).unwrap_or(u32::MAX)
 }
 
+/// What may be under way at once, by [`cost`], from the source to several lanes and to one by itself: four large blobs or
+/// many small ones.
+pub(super) const AT_ONCE: usize = 4 * (64 + 1024);
+
 /// So long the others have waited for a taker in all when it is let go, if this is also a good part of the time.
 const PATIENCE: Duration = Duration::from_millis(1500);
 const PART: u32 = 2;

@@ -8,7 +8,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::content::{Content, Manifest};
-use super::feed::cost;
+use super::feed::{AT_ONCE, cost};
 use super::progress::{Progress, get};
 use super::pump::Intake;
 use super::source::Source;
@@ -18,9 +18,6 @@ use super::{Copied, Destination, named, stopped};
 use crate::clients::registry::session::{Scopes, Session};
 use crate::clients::registry::{Registry, RegistryError, RegistryErrorKind};
 use crate::model::Digest;
-
-/// What a lane has under way by itself at once, by [`cost`]: four large blobs or many small ones.
-const AT_ONCE: usize = 4 * (64 + 1024);
 
 /// A destination while it is written to.
 pub(super) struct Lane {

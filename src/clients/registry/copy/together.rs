@@ -14,13 +14,10 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::content::{Blob, Content};
-use super::feed::{Feed, cost};
+use super::feed::{AT_ONCE, Feed, cost};
 use super::pump::{Intake, pump};
 use super::source::Source;
 use crate::model::Digest;
-
-/// What may be under way for several lanes at once, by [`cost`]: three large blobs or many small ones.
-const AT_ONCE: usize = 3 * (64 + 1024);
 
 /// How long a lane that knows what it misses waits for the others.
 const GRACE: Duration = Duration::from_secs(2);

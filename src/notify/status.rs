@@ -53,8 +53,9 @@ impl Notifier {
         ) else {
             return Ok(());
         };
-        // Fast-forwarded, or built by itself: the commit has the status of that build.
-        let refused = if record.build.merge_request.head == tip.tip {
+        // Fast-forwarded, or built by itself: the commit has the status of that build. A fork's build has told the fork.
+        let mr = &record.build.merge_request;
+        let refused = if mr.head == tip.tip && !mr.from_fork() {
             None
         } else {
             let url = self.links.build(tip.build);

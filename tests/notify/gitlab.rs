@@ -3,7 +3,8 @@
 use seaworthy::model::{BuildId, BuildState, Finding};
 use seaworthy::notify::outbox;
 use seaworthy::store::notices::{self, Subject};
-use world::gitlab::{Access, OpenMr};
+use seaworthy::store::trunk;
+use world::gitlab::{Access, OpenMr, Strategy};
 
 use super::scene::{End, Scene, merge_request, notifier};
 
@@ -138,6 +139,46 @@ async fn the_status_of_a_fork_goes_to_the_fork() {
             .await
             .expect("written down")
             .contains("References")
+    );
+    scene.close().await;
+}
+
+#[tokio::test]
+async fn a_tip_from_a_fork_is_told_in_the_project_even_if_it_was_fast_forwarded() {
+    let scene = Scene::build().await;
+    scene.house.project("shop/harbour", "harbour").await;
+    let options = OpenMr {
+        fork: Some("mallory/harbour".into()),
+        author: "mallory".into(),
+        ..OpenMr::default()
+    };
+    let gitlab = &scene.house.gitlab;
+    let opened = gitlab
+        .open_mr("shop/harbour", "gift", &[("CHANGES.md", "x")], options)
+        .await
+        .expect("opened");
+    let mr = merge_request(&opened);
+    let build = scene.add(&mr, BuildState::Passed, End::default()).await;
+    scene.notifier.tell(Subject::Status(build)).await.expect("told");
+    let merged = gitlab.merge(&opened, Strategy::FastForward).await.expect("merged");
+    assert_eq!(merged.after, mr.head.as_str());
+    let pool = &scene.house.pool;
+    let tip = trunk::record(pool, mr.project_id, "main", &mr.head, &mr.head, build, "ben").await;
+    let tip = Subject::Tip(tip.expect("written").expect("a row"));
+    for _ in 0..2 {
+        scene.notifier.tell(tip).await.expect("told");
+    }
+    let statuses = gitlab.statuses();
+    let told: Vec<_> = statuses
+        .iter()
+        .map(|status| (status.project.as_str(), status.r#ref.as_str(), status.state.as_str()))
+        .collect();
+    assert_eq!(
+        told,
+        [
+            ("mallory/harbour", "gift", "success"),
+            ("shop/harbour", "main", "success")
+        ]
     );
     scene.close().await;
 }

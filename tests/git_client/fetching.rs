@@ -184,27 +184,3 @@ async fn a_damaged_mirror_is_made_anew() {
     assert!(again.objects > 0, "{again:?}");
     assert!(matches!(world.merge(&again).await, Merged::Tree { .. }));
 }
-
-#[tokio::test]
-async fn a_mirror_of_too_many_packs_is_fetched_anew() {
-    let world = World::start().await;
-    let head = world.repository.merge_request("main", "a", "1");
-    world.fetch().await.expect("fetched");
-    assert_eq!(world.fetch().await.expect("fetched").objects, 0, "all is there");
-    let packs = || {
-        let files = std::fs::read_dir(world.mirror("objects/pack")).expect("packs");
-        let end =
-            |file: std::io::Result<std::fs::DirEntry>| file.expect("a file").path().extension().map(ToOwned::to_owned);
-        files.filter_map(end).filter(|end| end == "pack").count()
-    };
-    // libgit2 passes over packs that have no index.
-    for number in packs()..500 {
-        std::fs::write(world.mirror(&format!("objects/pack/pack-{number}.pack")), "").expect("written");
-    }
-    assert_eq!(world.fetch().await.expect("fetched").objects, 0, "500 are not too many");
-    std::fs::write(world.mirror("objects/pack/pack-500.pack"), "").expect("written");
-    let again = world.fetch().await.expect("fetched");
-    assert!(again.objects > 0, "{again:?}");
-    assert_eq!(again.head, sha(&head));
-    assert_eq!(packs(), 1);
-}

@@ -2,8 +2,8 @@
 //!
 //! It holds full history, as a shallow one would give wrong merges, and only the refs that were asked for: the heads of merge
 //! requests under GitLab's own names, target branches under `refs/targets/`, their slashes escaped so that a branch `a` that was
-//! deleted never stands in the way of a new `a/b`. A mirror is a cache: nothing collects garbage in it, and a broken one, or one
-//! of too many packs, is thrown away and fetched again.
+//! deleted never stands in the way of a new `a/b`. Nothing collects garbage in it. A mirror is a cache: a broken one is thrown
+//! away and fetched again.
 
 use std::cell::RefCell;
 use std::fs;
@@ -21,10 +21,6 @@ use crate::model::{ProjectId, Sha};
 
 /// Where refs land until it is known that all of them came.
 const INCOMING: &str = "refs/seaworthy/incoming";
-
-/// So many packs, one a fetch, make up a mirror at most: an object is looked for in one after the other. Git packs anew at
-/// fifty (`gc.autoPackLimit`), which libgit2 cannot, and fetching all is dearer.
-const MOST_PACKS: usize = 500;
 
 /// Where a mirror and what belongs to it lies.
 #[derive(Debug, Clone)]
@@ -102,9 +98,6 @@ impl Mirror {
     ) -> Result<Received, GitError> {
         if self.damaged.exists() {
             self.discard("a build found it damaged")?;
-        }
-        if self.packs() > MOST_PACKS {
-            self.discard("it consists of too many packs")?;
         }
         match self.fetch_once(exchange, wants, progress) {
             Err(error) if error.damaged() => {
@@ -240,17 +233,8 @@ impl Mirror {
         sweep(&at("objects/pack"), &half_pack, false)
     }
 
-    fn packs(&self) -> usize {
-        let Ok(entries) = fs::read_dir(self.repository.join("objects/pack")) else {
-            // It was never fetched.
-            return 0;
-        };
-        let pack = |entry: &fs::DirEntry| entry.path().extension().is_some_and(|end| end == "pack");
-        entries.flatten().filter(pack).count()
-    }
-
     fn discard(&self, why: &str) -> Result<(), GitError> {
-        tracing::warn!(mirror = %self.repository.display(), why, "throwing a mirror away, it is fetched anew");
+        tracing::warn!(mirror = %self.repository.display(), why, "throwing a damaged mirror away, it is fetched anew");
         for path in [&self.repository, &self.damaged] {
             let removed = if path.is_dir() {
                 fs::remove_dir_all(path)
@@ -259,7 +243,7 @@ impl Mirror {
             };
             match removed {
                 Err(e) if e.kind() != io::ErrorKind::NotFound => {
-                    return Err(GitError::io(path, "remove the mirror", &e));
+                    return Err(GitError::io(path, "remove the damaged mirror", &e));
                 }
                 _ => {}
             }

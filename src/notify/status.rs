@@ -47,15 +47,12 @@ impl Notifier {
         let Some(tip) = trunk::shown(&mut *tx, id).await?.filter(|tip| !tip.told) else {
             return Ok(());
         };
-        let (Some(record), Some(image)) = (
-            builds::get(&mut *tx, tip.build).await?,
-            images::of_build(&mut *tx, tip.build).await?,
-        ) else {
+        let Some(image) = images::of_build(&mut *tx, tip.build).await? else {
             return Ok(());
         };
-        // Fast-forwarded, or built by itself: the commit has the status of that build. A fork's build has told the fork.
-        let mr = &record.build.merge_request;
-        let refused = if mr.head == tip.tip && !mr.from_fork() {
+        // A commit that is built has the status of its build, which ours would overwrite: fast-forwarded, built by itself,
+        // or the head of another merge request. What was built of a fork has told the fork.
+        let refused = if builds::is_built(&mut *tx, tip.project, &tip.tip).await? {
             None
         } else {
             let url = self.links.build(tip.build);

@@ -17,8 +17,12 @@ pub(super) fn name(cache: &str, mr: &MergeRequest) -> String {
 /// projects download everything on one day.
 pub fn lifetime(cache: &str, name: &str, oldest: Duration) -> Option<Duration> {
     let rest = name.strip_prefix(cache)?.strip_prefix('-')?;
-    let project: i64 = rest.strip_suffix(FORK).unwrap_or(rest).parse().ok()?;
-    let sixteenth = u32::try_from(project.rem_euclid(16)).ok()?;
+    let project = rest.strip_suffix(FORK).unwrap_or(rest);
+    // A sign belongs to the name of another house.
+    if !project.bytes().all(|b| b.is_ascii_digit()) {
+        return None;
+    }
+    let sixteenth = (project.parse::<u64>().ok()? % 16) as u32;
     Some(oldest - oldest / 64 * sixteenth)
 }
 
@@ -37,6 +41,8 @@ mod tests {
             "maven",
             "maven-",
             "maven-x",
+            "maven--7",
+            "maven-+7",
             "maven-7-other",
             "mavenx-7",
             "other-maven-7",

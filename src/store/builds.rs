@@ -13,7 +13,9 @@ use crate::model::{
     Build, BuildId, BuildState, Commit, Finding, MergeRequest, ProjectPath, Sha, TestReport, Trigger, WarCheck,
 };
 
-pub use known::{Known, alike, known_author, lock, lock_merge_request, of_later_delivery, of_merge_request, of_tip};
+pub use known::{
+    Known, alike, is_built, known_author, lock, lock_merge_request, of_later_delivery, of_merge_request, of_tip,
+};
 pub use look::{Status, authors, commits_like, of_commit, project, status};
 
 /// A build before it is stored.

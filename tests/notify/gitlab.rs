@@ -184,6 +184,25 @@ async fn a_tip_from_a_fork_is_told_in_the_project_even_if_it_was_fast_forwarded(
 }
 
 #[tokio::test]
+async fn a_tip_that_is_the_head_of_another_merge_request_keeps_the_status_of_that() {
+    let scene = Scene::build().await;
+    let mr = scene.merge_request("onward").await;
+    let tested = scene.merge_request("tested").await;
+    let image = scene.add(&tested, BuildState::Passed, End::default()).await;
+    let running = scene.add(&mr, BuildState::Running, End::default()).await;
+    scene.notifier.tell(Subject::Status(running)).await.expect("told");
+    let pool = &scene.house.pool;
+    let tip = trunk::record(pool, mr.project_id, "onward", &mr.head, &mr.head, image, "ben").await;
+    let tip = Subject::Tip(tip.expect("written").expect("a row"));
+    scene.notifier.tell(tip).await.expect("told");
+    let statuses = scene.house.gitlab.statuses();
+    assert_eq!(statuses.len(), 1, "{statuses:?}");
+    assert_eq!(statuses[0].history, ["running"]);
+    assert_eq!(posts(&scene, "/statuses/"), 1);
+    scene.close().await;
+}
+
+#[tokio::test]
 async fn an_older_build_of_the_same_commit_leaves_the_status_to_the_newer_one() {
     let scene = Scene::build().await;
     let mr = scene.merge_request("again").await;

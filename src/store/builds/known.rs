@@ -95,6 +95,18 @@ pub async fn of_tip(db: impl PgExecutor<'_>, project: ProjectId, branch: &str, t
     rows.into_iter().map(KnownRow::known).collect()
 }
 
+/// Is there a build of this commit, other than of a fork's?
+pub async fn is_built(db: impl PgExecutor<'_>, project: ProjectId, commit: &Sha) -> Result<bool> {
+    sqlx::query_scalar!(
+        r#"select exists (select from build where project_id = $1 and head = $2
+                          and (merge_request ->> 'source_project_id')::bigint = project_id) as "there!""#,
+        project.0,
+        commit.as_str(),
+    )
+    .fetch_one(db)
+    .await
+}
+
 /// The builds of the same merge request, or of the same push; newest first.
 pub async fn alike(db: impl PgExecutor<'_>, mr: &MergeRequest) -> Result<Vec<Known>> {
     match mr.iid {

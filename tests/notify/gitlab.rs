@@ -203,6 +203,31 @@ async fn a_tip_that_is_the_head_of_another_merge_request_keeps_the_status_of_tha
 }
 
 #[tokio::test]
+async fn a_tip_whose_own_build_came_to_nothing_is_told_of_its_image() {
+    let scene = Scene::build().await;
+    let tested = scene.merge_request("tested").await;
+    let image = scene.add(&tested, BuildState::Passed, End::default()).await;
+    let mut push = scene.merge_request("trunk").await;
+    push.iid = None;
+    push.target_branch.clone_from(&push.source_branch);
+    let red = scene.add(&push, BuildState::Errored, End::default()).await;
+    scene.notifier.tell(Subject::Status(red)).await.expect("told");
+    let pool = &scene.house.pool;
+    let tip = trunk::record(pool, push.project_id, "trunk", &push.head, &push.head, image, "ben").await;
+    let tip = Subject::Tip(tip.expect("written").expect("a row"));
+    scene.notifier.tell(tip).await.expect("told");
+    let states: Vec<_> = scene
+        .house
+        .gitlab
+        .statuses()
+        .into_iter()
+        .map(|status| status.state)
+        .collect();
+    assert_eq!(states, ["failed", "success"]);
+    scene.close().await;
+}
+
+#[tokio::test]
 async fn an_older_build_of_the_same_commit_leaves_the_status_to_the_newer_one() {
     let scene = Scene::build().await;
     let mr = scene.merge_request("again").await;

@@ -95,11 +95,14 @@ pub async fn of_tip(db: impl PgExecutor<'_>, project: ProjectId, branch: &str, t
     rows.into_iter().map(KnownRow::known).collect()
 }
 
-/// Is there a build of this commit, other than of a fork's?
+/// Is there a build of this commit whose status is to stand there? Not a fork's, which tells the fork, none that somebody
+/// stopped, and of a push none that came to nothing.
 pub async fn is_built(db: impl PgExecutor<'_>, project: ProjectId, commit: &Sha) -> Result<bool> {
     sqlx::query_scalar!(
         r#"select exists (select from build where project_id = $1 and head = $2
-                          and (merge_request ->> 'source_project_id')::bigint = project_id) as "there!""#,
+                          and (merge_request ->> 'source_project_id')::bigint = project_id
+                          and state not in ('superseded', 'cancelled')
+                          and (iid is not null or state not in ('failed', 'errored'))) as "there!""#,
         project.0,
         commit.as_str(),
     )

@@ -55,6 +55,24 @@ async fn an_old_cache_goes_as_soon_as_no_build_has_it() {
     };
     assert_eq!(there().await, [own.as_str(), fork.as_str(), foreign.as_str()]);
     assert!(!engine.remove_cache(&own).await.expect("an answer"), "a build has it");
+    // Each build touches the folder, which older engines take for the time of its making.
+    let made = async || {
+        engine
+            .caches()
+            .await
+            .expect("a list")
+            .into_iter()
+            .find(|found| found.name == own)
+    };
+    let before = made().await;
+    tokio::time::sleep(Duration::from_millis(1100)).await;
+    let again = Owner {
+        build: BuildId(8),
+        ..owner.clone()
+    };
+    let other = engine.create_build_container(&spec, &again).await.expect("a container");
+    other.remove().await.expect("removed");
+    assert_eq!(made().await, before);
 
     let service = house.serve("sweeper", &[]).await;
     tokio::time::sleep(Duration::from_secs(3)).await;

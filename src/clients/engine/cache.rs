@@ -14,6 +14,9 @@ use super::{Engine, EngineError, ErrorKind};
 
 /// Label of a cache: it belongs to a project, not to a build.
 const LABEL_CACHE: &str = "dev.seaworthy.cache";
+/// Label with the time when it was made. The engine's own `CreatedAt` is, before version 23, the time of the last change of
+/// the folder, which each build touches (moby/moby#44719).
+const LABEL_MADE: &str = "dev.seaworthy.made";
 
 /// A cache for a container.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,12 +32,12 @@ pub struct CacheVolume {
 pub struct Cache {
     /// Its name.
     pub name: String,
-    /// When it was made, by the engine's clock.
+    /// When it was made, by the clock of the worker that did so.
     pub made: DateTime<Utc>,
 }
 
 impl Engine {
-    /// All caches, also those of other installations.
+    /// All caches whose age is known, also those of other installations.
     ///
     /// # Errors
     /// The engine's.
@@ -44,9 +47,14 @@ impl Engine {
             .build();
         let volumes = self.docker().await?.list_volumes(Some(options)).await;
         let volumes = volumes.map_err(|error| self.error("listing the caches", error))?;
-        let made = |volume: bollard::models::Volume| {
+        let cache = |volume: bollard::models::Volume| {
+            let label = volume.labels.get(LABEL_MADE);
+            let made = label
+                .and_then(|made| made.parse().ok())
+                // Some drivers say the year 1.
+                .or(volume.created_at.filter(|made| *made > DateTime::UNIX_EPOCH))?;
             Some(Cache {
-                made: volume.created_at?,
+                made,
                 name: volume.name,
             })
         };
@@ -54,7 +62,7 @@ impl Engine {
             .volumes
             .unwrap_or_default()
             .into_iter()
-            .filter_map(made)
+            .filter_map(cache)
             .collect())
     }
 
@@ -86,7 +94,10 @@ pub(super) fn mount(cache: &CacheVolume) -> Mount {
         target: Some(cache.mount.clone()),
         // One that is there keeps the labels that it has.
         volume_options: Some(MountVolumeOptions {
-            labels: Some(HashMap::from([(LABEL_CACHE.to_owned(), cache.name.clone())])),
+            labels: Some(HashMap::from([
+                (LABEL_CACHE.to_owned(), cache.name.clone()),
+                (LABEL_MADE.to_owned(), Utc::now().to_rfc3339()),
+            ])),
             ..Default::default()
         }),
         ..Default::default()

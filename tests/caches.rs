@@ -70,22 +70,27 @@ async fn an_old_cache_goes_as_soon_as_no_build_has_it() {
         build: BuildId(8),
         ..owner.clone()
     };
-    let other = engine.create_build_container(&spec, &again).await.expect("a container");
+    let mut more = spec.clone();
+    more.caches.push(volume(&format!("{cache}-8")));
+    let other = engine.create_build_container(&more, &again).await.expect("a container");
     other.remove().await.expect("removed");
     assert_eq!(made().await, before);
 
     let service = house.serve("sweeper", &[]).await;
-    tokio::time::sleep(Duration::from_secs(3)).await;
-    assert_eq!(there().await.len(), 3, "a build has them");
-    container.remove().await.expect("removed");
-    let swept = async {
-        while there().await != [foreign.as_str()] {
-            tokio::time::sleep(Duration::from_millis(100)).await;
-        }
+    let swept = async |left: &[&str]| {
+        let wait = async {
+            while there().await != left {
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, wait).await
     };
-    tokio::time::timeout(PATIENCE, swept)
+    let held = [own.as_str(), fork.as_str(), foreign.as_str()];
+    swept(&held)
         .await
-        .expect("the house's own are swept away");
+        .expect("the free one is swept away, those of a build stay");
+    container.remove().await.expect("removed");
+    swept(&[&foreign]).await.expect("the house's own are swept away");
     service.terminate().await;
     assert!(engine.remove_cache(&foreign).await.expect("an answer"));
     assert!(

@@ -36,13 +36,13 @@ impl Notifier {
                 description: &description,
                 r#ref: Some(&mr.source_branch),
             };
-            settled(self.send_status(mr, &update).await)?
+            settled(&update, self.send_status(mr, &update).await)?
         };
         notices::set_told_status(&mut *tx, id, state, refused.as_deref()).await?;
         Ok(tx.commit().await?)
     }
 
-    /// The status of a tip that nothing was built for, because a merge request's build had tested its tree.
+    /// The status of a tip whose image is the build of another commit with the same tree.
     pub(super) async fn set_tip_status(&self, mut tx: PgTransaction<'_>, id: i64) -> Result<(), NotifyError> {
         let Some(tip) = trunk::shown(&mut *tx, id).await?.filter(|tip| !tip.told) else {
             return Ok(());
@@ -65,6 +65,7 @@ impl Notifier {
                 r#ref: Some(&tip.branch),
             };
             settled(
+                &update,
                 self.gitlab
                     .set_commit_status(tip.project, &tip.tip, &update)
                     .await
@@ -101,11 +102,11 @@ impl Notifier {
 }
 
 /// Told (`None`), or refused for good, and why.
-fn settled(told: Result<(), GitLabError>) -> Result<Option<String>, GitLabError> {
+fn settled(update: &StatusUpdate<'_>, told: Result<(), GitLabError>) -> Result<Option<String>, GitLabError> {
     match told {
         Ok(()) => Ok(None),
         Err(error) if is_final(&error) => {
-            tracing::warn!(%error, "GitLab does not take a commit status");
+            tracing::warn!(url = update.target_url, state = ?update.state, %error, "GitLab does not take a commit status");
             Ok(Some(error.to_string()))
         }
         Err(error) => Err(error),

@@ -1,10 +1,10 @@
 //! Commit status and note: by level, with GitLab's quirks.
 
-use seaworthy::model::{BuildId, BuildState, Finding};
+use seaworthy::model::{BuildId, BuildState, Finding, MergeRequest};
 use seaworthy::notify::outbox;
 use seaworthy::store::notices::{self, Subject};
 use seaworthy::store::trunk;
-use world::gitlab::{Access, OpenMr, Strategy};
+use world::gitlab::{Access, Mr, OpenMr, Strategy};
 
 use super::scene::{End, Scene, merge_request, notifier};
 
@@ -21,6 +21,28 @@ async fn refused_status(scene: &Scene, build: BuildId) -> Option<String> {
         .fetch_one(&scene.house.pool)
         .await
         .expect("it was told")
+}
+
+/// A merge request from a fork.
+async fn gift(scene: &Scene) -> Mr {
+    scene.house.project("shop/harbour", "harbour").await;
+    let options = OpenMr {
+        fork: Some("mallory/harbour".into()),
+        author: "mallory".into(),
+        ..OpenMr::default()
+    };
+    let gitlab = &scene.house.gitlab;
+    let opened = gitlab
+        .open_mr("shop/harbour", "gift", &[("CHANGES.md", "x")], options)
+        .await;
+    opened.expect("a merge request")
+}
+
+/// The branch is at the head of this merge request, and that build is its image.
+async fn tip(scene: &Scene, mr: &MergeRequest, branch: &str, build: BuildId) -> Subject {
+    let (pool, head) = (&scene.house.pool, &mr.head);
+    let row = trunk::record(pool, mr.project_id, branch, head, head, build, "ben").await;
+    Subject::Tip(row.expect("written").expect("a row"))
 }
 
 #[tokio::test]
@@ -102,18 +124,7 @@ async fn a_commit_that_gitlab_does_not_know_is_written_down_and_left_alone() {
 #[tokio::test]
 async fn the_status_of_a_fork_goes_to_the_fork() {
     let scene = Scene::build().await;
-    scene.house.project("shop/harbour", "harbour").await;
-    let options = OpenMr {
-        fork: Some("mallory/harbour".into()),
-        author: "mallory".into(),
-        ..OpenMr::default()
-    };
-    let mr = scene
-        .house
-        .gitlab
-        .open_mr("shop/harbour", "gift", &[("CHANGES.md", "x")], options)
-        .await;
-    let mr = merge_request(&mr.expect("a merge request"));
+    let mr = merge_request(&gift(&scene).await);
     assert!(mr.from_fork());
     let build = scene.add(&mr, BuildState::Failed, End::default()).await;
     scene.notifier.tell(Subject::Status(build)).await.expect("told");
@@ -146,25 +157,14 @@ async fn the_status_of_a_fork_goes_to_the_fork() {
 #[tokio::test]
 async fn a_tip_from_a_fork_is_told_in_the_project_even_if_it_was_fast_forwarded() {
     let scene = Scene::build().await;
-    scene.house.project("shop/harbour", "harbour").await;
-    let options = OpenMr {
-        fork: Some("mallory/harbour".into()),
-        author: "mallory".into(),
-        ..OpenMr::default()
-    };
     let gitlab = &scene.house.gitlab;
-    let opened = gitlab
-        .open_mr("shop/harbour", "gift", &[("CHANGES.md", "x")], options)
-        .await
-        .expect("opened");
+    let opened = gift(&scene).await;
     let mr = merge_request(&opened);
     let build = scene.add(&mr, BuildState::Passed, End::default()).await;
     scene.notifier.tell(Subject::Status(build)).await.expect("told");
     let merged = gitlab.merge(&opened, Strategy::FastForward).await.expect("merged");
     assert_eq!(merged.after, mr.head.as_str());
-    let pool = &scene.house.pool;
-    let tip = trunk::record(pool, mr.project_id, "main", &mr.head, &mr.head, build, "ben").await;
-    let tip = Subject::Tip(tip.expect("written").expect("a row"));
+    let tip = tip(&scene, &mr, "main", build).await;
     for _ in 0..2 {
         scene.notifier.tell(tip).await.expect("told");
     }
@@ -191,9 +191,7 @@ async fn a_tip_that_is_the_head_of_another_merge_request_keeps_the_status_of_tha
     let image = scene.add(&tested, BuildState::Passed, End::default()).await;
     let running = scene.add(&mr, BuildState::Running, End::default()).await;
     scene.notifier.tell(Subject::Status(running)).await.expect("told");
-    let pool = &scene.house.pool;
-    let tip = trunk::record(pool, mr.project_id, "onward", &mr.head, &mr.head, image, "ben").await;
-    let tip = Subject::Tip(tip.expect("written").expect("a row"));
+    let tip = tip(&scene, &mr, "onward", image).await;
     scene.notifier.tell(tip).await.expect("told");
     let statuses = scene.house.gitlab.statuses();
     assert_eq!(statuses.len(), 1, "{statuses:?}");
@@ -212,9 +210,7 @@ async fn a_tip_whose_own_build_came_to_nothing_is_told_of_its_image() {
     push.target_branch.clone_from(&push.source_branch);
     let red = scene.add(&push, BuildState::Errored, End::default()).await;
     scene.notifier.tell(Subject::Status(red)).await.expect("told");
-    let pool = &scene.house.pool;
-    let tip = trunk::record(pool, push.project_id, "trunk", &push.head, &push.head, image, "ben").await;
-    let tip = Subject::Tip(tip.expect("written").expect("a row"));
+    let tip = tip(&scene, &push, "trunk", image).await;
     scene.notifier.tell(tip).await.expect("told");
     let states: Vec<_> = scene
         .house

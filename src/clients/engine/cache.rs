@@ -14,8 +14,8 @@ use super::{Engine, EngineError, ErrorKind};
 
 /// Label of a cache: it belongs to a project, not to a build.
 const LABEL_CACHE: &str = "dev.seaworthy.cache";
-/// Label with the time when it was made. The engine's own `CreatedAt` is, before version 23, the time of the last change of
-/// the folder, which each build touches (moby/moby#44719).
+/// Label with the time when it was made. `CreatedAt` of older engines is the time of the last change of the folder, which each
+/// build touches (moby/moby#44719).
 const LABEL_MADE: &str = "dev.seaworthy.made";
 
 /// A cache for a container.

@@ -120,3 +120,37 @@ async fn a_slow_destination_keeps_nobody_back() {
     assert!(early * 2 < late, "the quick one waited for the slow one: {ended:?}");
     assert_eq!(intact(&there.address, "app", "1").await, 6);
 }
+
+#[tokio::test]
+async fn uploads_are_opened_before_it_is_their_turn() {
+    let from = server(None).await;
+    let digest = Pusher::new(&from, "app").image(OCI, 304, &[2 * MB; 10]).await;
+    // Four large blobs are read at once, and each takes its time.
+    let source = Proxy::start(&from.address, |parts| match parts.uri.path().contains("/blobs/") {
+        true => Fault::SlowAnswer(Duration::from_millis(100)),
+        false => Fault::Pass,
+    })
+    .await;
+    let (one, two) = (server(None).await, server(None).await);
+    let watched = Proxy::start(&one.address, |_| Fault::Pass).await;
+    let client = client(&[&source.address, &watched.address, &two.address], &[]);
+    let destinations = [to(&watched.address, "app", "1"), to(&two.address, "app", "1")];
+    let (arrivals, _) = copy(&client, &format!("{}/app@{digest}", source.address), &destinations).await;
+    for arrival in &arrivals {
+        arrival.result.as_ref().expect("it arrives");
+    }
+    // Uploads that are open when the first, the second … one gets its bytes.
+    let (mut open, mut at_puts) = (0, Vec::new());
+    for one in watched
+        .passed()
+        .iter()
+        .filter(|one| one.path.contains("/blobs/uploads/"))
+    {
+        match one.method.as_str() {
+            "POST" => open += 1,
+            _ => at_puts.push(open),
+        }
+    }
+    assert_eq!((open, at_puts.len()), (11, 11), "{:?}", watched.passed());
+    assert!(at_puts[3] <= 8 && at_puts[4] >= 8, "{at_puts:?}");
+}

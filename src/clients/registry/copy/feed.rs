@@ -117,6 +117,19 @@ impl Feed {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Now it is read: who was let go elsewhere since it got its place is let go here too, before anybody waits for it.
+    pub(super) fn begin(&self) {
+        let mut inner = self.lock();
+        inner.began = Instant::now();
+        for taker in &mut inner.takers {
+            if taker.place == Place::Here && taker.slow.load(Ordering::Relaxed) {
+                taker.place = Place::LetGo;
+            }
+        }
+        drop(inner);
+        self.more.notify_waiters();
+    }
+
     /// Puts a piece in as soon as there is room; false if nobody takes any more.
     pub(super) async fn push(&self, piece: Bytes) -> bool {
         loop {
@@ -346,5 +359,22 @@ mod tests {
         assert_eq!(quick, Ok((0..100).collect()));
         assert!(matches!(feed.next(1).await, Next::LetGo(0)));
         assert!(flags[1].load(Ordering::Relaxed) && !flags[0].load(Ordering::Relaxed));
+    }
+
+    #[tokio::test]
+    async fn who_turned_out_slow_before_the_turn_of_a_blob_is_let_go_at_once() {
+        let flags = flags(2);
+        let feed = Feed::new(0, &flags);
+        flags[1].store(true, Ordering::Relaxed);
+        let give = async {
+            feed.begin();
+            for number in 0..100 {
+                assert!(feed.push(piece(number)).await);
+            }
+            feed.end(Ok(()));
+            feed.drained().await;
+        };
+        let (_, quick, slow) = tokio::join!(give, take_all(&feed, 0), take_all(&feed, 1));
+        assert_eq!((quick, slow), (Ok((0..100).collect()), Err(0)));
     }
 }

@@ -115,7 +115,7 @@ pub(super) struct Intake {
     blob: Arc<Blob>,
     feed: Arc<Feed>,
     number: usize,
-    /// What was cut off a piece at the end of a chunk.
+    /// What was cut off a piece at the end of a chunk, or came before it was asked for.
     rest: Option<bytes::Bytes>,
     at: u64,
     /// Reads for us alone; ends with us.
@@ -161,24 +161,36 @@ impl Intake {
         }
     }
 
+    /// Waits for the next bytes, and keeps them for [`Self::next`].
+    pub(super) async fn wait(&mut self) -> Result<(), RegistryError> {
+        if self.rest.is_none() {
+            self.rest = self.take().await?;
+        }
+        Ok(())
+    }
+
     /// The next bytes, so many at most; `None` at the end.
     pub(super) async fn next(&mut self, most: u64) -> Result<Option<bytes::Bytes>, RegistryError> {
-        let mut piece = match self.rest.take() {
-            Some(piece) => piece,
-            None => loop {
-                match self.feed.next(self.number).await {
-                    Next::Piece(piece) => break piece,
-                    Next::End => return Ok(None),
-                    Next::Failed(error) => return Err(error),
-                    Next::LetGo(at) => *self = Self::alone(self.source.clone(), self.blob.clone(), at),
-                }
-            },
+        self.wait().await?;
+        let Some(mut piece) = self.rest.take() else {
+            return Ok(None);
         };
         if piece.len() as u64 > most {
             self.rest = Some(piece.split_off(most as usize));
         }
         self.at += piece.len() as u64;
         Ok(Some(piece))
+    }
+
+    async fn take(&mut self) -> Result<Option<bytes::Bytes>, RegistryError> {
+        loop {
+            match self.feed.next(self.number).await {
+                Next::Piece(piece) => return Ok(Some(piece)),
+                Next::End => return Ok(None),
+                Next::Failed(error) => return Err(error),
+                Next::LetGo(at) => *self = Self::alone(self.source.clone(), self.blob.clone(), at),
+            }
+        }
     }
 }
 

@@ -1,8 +1,9 @@
 //! Blobs to all lanes at the same time: each is read once.
 //!
 //! Lanes say what they miss. When all have, or those that are quick have waited long enough, blob after blob is read into a
-//! feed with a place for each lane that misses it. A lane that came late or was let go gets its blobs to read for itself,
-//! and so does one that is the only one to miss a blob.
+//! feed with a place for each lane that misses it. The next ones are handed out before it is their turn, so that lanes open
+//! the uploads while others are under way: a registry that is busy writing takes its time for it. A lane that came late or
+//! was let go gets its blobs to read for itself, and so does one that is the only one to miss a blob.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -21,6 +22,9 @@ use crate::model::Digest;
 
 /// How long a lane that knows what it misses waits for the others.
 const GRACE: Duration = Duration::from_secs(2);
+
+/// Blobs that are handed out before it is their turn.
+const AHEAD: usize = 4;
 
 /// What a lane is to upload.
 pub(super) enum Work {
@@ -135,10 +139,10 @@ async fn hand_out(
 }
 
 async fn feed(source: &Arc<Source>, content: &Content, members: Vec<Member>) {
-    let permits = Arc::new(Semaphore::new(AT_ONCE));
+    let (permits, ahead) = (Arc::new(Semaphore::new(AT_ONCE)), Arc::new(Semaphore::new(AHEAD)));
     let mut readers = JoinSet::new();
     for blob in &content.blobs {
-        let Ok(permit) = permits.clone().acquire_many_owned(cost(blob.size)).await else {
+        let Ok(early) = ahead.clone().acquire_owned().await else {
             return;
         };
         let wanting = members
@@ -161,10 +165,15 @@ async fn feed(source: &Arc<Source>, content: &Content, members: Vec<Member>) {
             _ = member.work.send(Work::Shared(blob.clone(), intake));
         }
         let (source, blob) = (source.clone(), blob.clone());
+        let turn = permits.clone().acquire_many_owned(cost(blob.size));
         readers.spawn(async move {
+            let Ok(_permit) = turn.await else {
+                return;
+            };
+            drop(early);
+            feed.begin();
             pump(&source, &blob, 0, &feed).await;
             feed.drained().await;
-            drop(permit);
         });
     }
     // Whoever waits for work learns that there is no more.

@@ -147,6 +147,10 @@ impl Lane {
         counted: &mut u64,
     ) -> Result<Step, RegistryError> {
         let length = (blob.size - offset).min(place.chunk());
+        if length > 0 {
+            // An upload may be opened long before it is its turn; a body that stands still is broken off by many proxies.
+            intake.wait().await?;
+        }
         // Whole, or its end when all chunks are there.
         let last = length == 0 || length == blob.size;
         let mut url = place.url.clone();

@@ -23,9 +23,10 @@ pub(super) fn cost(size: u64) -> u32 {
     64 + u32::try_from(size.min(WINDOW) >> 10).unwrap_or(u32::MAX)
 }
 
-/// What may be under way at once, by [`cost`], from the source to several lanes and to one by itself: four large blobs or
-/// many small ones.
-pub(super) const AT_ONCE: usize = 4 * (64 + 1024);
+/// What may be under way at once, by [`cost`], from the source to several lanes and to one by itself: two large blobs or
+/// many small ones. While a registry writes one down it takes the other. More of them would only share the same line, and
+/// so all end at the same time: then everything waits for a disk.
+pub(super) const AT_ONCE: usize = 2 * (64 + 1024);
 
 /// So long the others have waited for a taker in all when it is let go, if this is also a good part of the time.
 const PATIENCE: Duration = Duration::from_millis(1500);

@@ -213,6 +213,9 @@ pub struct BuildDetail {
     pub image: Option<Image>,
     /// Who was written to.
     pub mails: Vec<Mail>,
+    /// What GitLab refused for good to take.
+    #[serde(default)]
+    pub untaken: Vec<Untaken>,
     /// Number of the last line of its log.
     pub log_lines: i64,
 }
@@ -279,6 +282,15 @@ pub struct Mail {
     pub sent: bool,
     /// Why it never will.
     pub refused: Option<String>,
+}
+
+/// Something about a build that GitLab does not show, because it refused it for good.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Untaken {
+    /// The commit status, the note, or the commit status of a tip of the trunk.
+    pub what: String,
+    /// Why, and what to do.
+    pub why: String,
 }
 
 /// What a reader of a log meets: one JSON line of `GET /api/builds/{id}/log`, or the data of a `line` or `dropped` event.

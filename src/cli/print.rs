@@ -164,6 +164,9 @@ pub(super) fn build(out: &mut impl Write, detail: &BuildDetail) -> io::Result<()
         };
         lines.line("mail", &format!("{} {what}", mail.recipient))?;
     }
+    for one in &detail.untaken {
+        lines.line("GitLab", &format!("does not take {}: {}", one.what, one.why))?;
+    }
     Ok(())
 }
 

@@ -221,6 +221,24 @@ pub async fn set_told_status(
     Ok(())
 }
 
+/// What of a build GitLab refused for good to take, and why.
+pub async fn refused_of_build(db: impl PgExecutor<'_>, build: BuildId) -> Result<Vec<(&'static str, String)>> {
+    let row = sqlx::query!(
+        r#"select (select refused from told_status where build_id = b.id) as status,
+                  (select refused from told_note n where n.project_id = b.project_id and n.iid = b.iid) as note
+           from build b where b.id = $1"#,
+        build.0,
+    )
+    .fetch_optional(db)
+    .await?;
+    let named = |what, why: Option<String>| why.map(|why| (what, why));
+    Ok(row
+        .into_iter()
+        .flat_map(|row| [named("the commit status", row.status), named("the note", row.note)])
+        .flatten()
+        .collect())
+}
+
 /// The note of a merge request: its number at GitLab and the checksum of its text.
 pub async fn told_note(
     db: impl PgExecutor<'_>,

@@ -198,6 +198,19 @@ pub async fn set_told(db: impl PgExecutor<'_>, id: i64, refused: Option<&str>) -
     Ok(())
 }
 
+/// Tips whose image is this build and whose status GitLab refused for good: branch, commit, and why.
+pub async fn refused_of_build(db: impl PgExecutor<'_>, build: BuildId) -> Result<Vec<(String, Sha, String)>> {
+    let rows = sqlx::query!(
+        r#"select branch, tip, refused as "refused!" from trunk where build_id = $1 and refused is not null order by at"#,
+        build.0,
+    )
+    .fetch_all(db)
+    .await?;
+    rows.into_iter()
+        .map(|row| Ok((row.branch, decode("trunk.tip", &row.tip)?, row.refused)))
+        .collect()
+}
+
 /// The image of a tip, if it has one.
 pub async fn image(db: impl PgExecutor<'_>, project: ProjectId, branch: &str, tip: &Sha) -> Result<Option<BuildId>> {
     let id = sqlx::query_scalar!(

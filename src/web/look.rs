@@ -3,15 +3,16 @@
 use std::collections::HashMap;
 
 use chrono::DateTime;
+use sqlx::PgPool;
 
 use super::error::{Error, Result};
 use super::people::{Caller, see};
 use super::state::AppState;
-use crate::model::{BuildId, BuildState, DeliveryId};
+use crate::model::{BuildId, BuildState, DeliveryId, Sha};
 use crate::store::builds::{self, BuildRecord, Filter};
 use crate::store::images::{self, ImageRecord};
 use crate::store::stages::{self, StageRecord};
-use crate::store::{choices, deliveries, jobs, notices};
+use crate::store::{choices, deliveries, jobs, notices, trunk};
 use crate::wire;
 
 /// A page of builds, and the build that the next page begins after.
@@ -90,6 +91,7 @@ pub(super) async fn build_detail(state: &AppState, caller: &Caller, id: BuildId)
                 refused,
             })
             .collect(),
+        untaken: untaken(pool, id).await?,
         build: build(state, &record, newest),
         target_tip: record.build.target_tip,
         merge_tree: record.build.merge_tree,
@@ -105,6 +107,19 @@ pub(super) async fn build_detail(state: &AppState, caller: &Caller, id: BuildId)
         error: record.build.error,
         log_lines: record.log_lines,
     }))
+}
+
+/// What GitLab refused for good to take of a build.
+async fn untaken(pool: &PgPool, id: BuildId) -> Result<Vec<wire::Untaken>> {
+    let of_build = notices::refused_of_build(pool, id).await?;
+    let of_tips = trunk::refused_of_build(pool, id).await?;
+    let tip = |branch, tip: Sha| format!("the commit status of {} on {branch}", tip.short());
+    Ok(of_build
+        .into_iter()
+        .map(|(what, why)| (what.to_owned(), why))
+        .chain(of_tips.into_iter().map(|(branch, sha, why)| (tip(branch, sha), why)))
+        .map(|(what, why)| wire::Untaken { what, why })
+        .collect())
 }
 
 /// A stage as it is told.

@@ -1,6 +1,8 @@
 //! From what people hold in their hands back to the build.
 
-use seaworthy::model::{Commit, Digest};
+use seaworthy::model::{BuildState, Commit, Digest};
+use seaworthy::store::{notices, trunk};
+use serde_json::json;
 
 use super::site::{Site, merge_request, sha};
 
@@ -51,6 +53,45 @@ async fn a_build_is_found_by_all_its_names() {
     assert_eq!(found[0]["image"]["digest"], digest.to_string());
     assert_eq!(found[0]["commits"][1]["sha"], sha("c3").to_string());
     assert_eq!(found[0]["author"], "Ada Keel");
+    site.close().await;
+}
+
+#[tokio::test]
+async fn what_gitlab_does_not_take_of_a_build_is_shown_with_it() {
+    let site = Site::open().await;
+    let mr = merge_request(7, "a1");
+    let id = site.passed(&mr, &[commit("a1")], "one").await;
+    let (_, build) = site.json(&format!("/api/builds/{id}")).await;
+    assert_eq!(build["untaken"], json!([]));
+    let (pool, iid) = (&site.pool, mr.iid.expect("a number"));
+    notices::set_told_status(pool, id, BuildState::Passed, Some("403: <Developer> is needed"))
+        .await
+        .expect("written");
+    notices::set_told_note(pool, mr.project_id, iid, None, None, Some("403: Reporter is needed"))
+        .await
+        .expect("written");
+    let tip = trunk::record(pool, mr.project_id, "main", &sha("b2"), &sha("a1"), id, "ben").await;
+    let tip = tip.expect("written").expect("a row");
+    trunk::set_told(pool, tip, Some("403: main is protected"))
+        .await
+        .expect("written");
+    let (_, build) = site.json(&format!("/api/builds/{id}")).await;
+    assert_eq!(
+        build["untaken"],
+        json!([
+            { "what": "the commit status", "why": "403: <Developer> is needed" },
+            { "what": "the note", "why": "403: Reporter is needed" },
+            { "what": "the commit status of b2b2b2b2 on main", "why": "403: main is protected" },
+        ])
+    );
+    let page = site.page(&format!("/builds/{id}")).await;
+    for sentence in [
+        "GitLab does not take the commit status: 403: &#60;Developer&#62; is needed",
+        "GitLab does not take the note: 403: Reporter is needed",
+        "GitLab does not take the commit status of b2b2b2b2 on main: 403: main is protected",
+    ] {
+        assert!(page.contains(sentence), "{page}");
+    }
     site.close().await;
 }
 

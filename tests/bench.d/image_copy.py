@@ -27,7 +27,7 @@ from pathlib import Path
 from parts import Child, environment_of, free_port, median, row, run, say, wait_for
 
 CRANE = "github.com/google/go-containerregistry/cmd/crane@v0.20.6"
-TIMES, LAYERS, LAYER = 13, 6, 50_000_000
+TIMES, LAYERS, LAYER = 25, 6, 50_000_000
 OCI = "application/vnd.oci.image.manifest.v1+json"
 
 

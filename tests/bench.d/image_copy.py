@@ -24,7 +24,7 @@ import time
 import urllib.request
 from pathlib import Path
 
-from parts import Child, environment_of, free_port, median, row, run, say, wait_for
+from parts import Child, environment_of, free_port, installed, median, row, run, say, wait_for
 
 CRANE = "github.com/google/go-containerregistry/cmd/crane@v0.20.6"
 TIMES, LAYERS, LAYER = 25, 6, 50_000_000
@@ -32,7 +32,7 @@ OCI = "application/vnd.oci.image.manifest.v1+json"
 
 
 def measure(parts):
-    crane, skopeo = crane_program(), skopeo_program()
+    crane, skopeo = crane_program(), installed("skopeo")
     spread(parts.dir)
     source, *there = [Registry(parts, number) for number in range(4)]
     image = f"{source.address}/bench/app@{push(source)}"
@@ -207,10 +207,3 @@ def crane_program():
         say(f"   making {CRANE}")
         run(go, "install", CRANE, env=os.environ | {"GOBIN": str(folder)})
     return program
-
-
-def skopeo_program():
-    found = shutil.which("skopeo")
-    if not found:
-        raise RuntimeError("skopeo is compared with: install the package skopeo")
-    return found

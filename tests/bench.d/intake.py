@@ -11,20 +11,17 @@ fsync, three times by turns; the median of the ratios.
 
 import json
 import re
-import shutil
 import time
 import uuid
 from pathlib import Path
 
-from parts import SECRET, median, row, run, say
+from parts import SECRET, installed, median, row, run, say
 
 SECONDS, CLIENTS, TIMES = 10, 8, 3
 
 
 def measure(parts):
-    if not shutil.which("wrk"):
-        run("apt-get", "install", "--yes", "--no-install-recommends", "wrk", env={"DEBIAN_FRONTEND": "noninteractive",
-            "PATH": "/usr/sbin:/usr/bin:/sbin:/bin"})
+    installed("wrk")
     database, plain = parts.database(), parts.database("plain")
     service = parts.serve(database, "--web-only")
     body = hook_body()

@@ -73,6 +73,14 @@ def run(*command, **options):
     return done.stdout
 
 
+def installed(name):
+    """The path of a program; the Debian package of its name is installed where it is missing."""
+    if not shutil.which(name):
+        run("apt-get", "install", "--yes", "--no-install-recommends", name, env={"DEBIAN_FRONTEND": "noninteractive",
+            "PATH": "/usr/sbin:/usr/bin:/sbin:/bin"})
+    return shutil.which(name)
+
+
 class Child:
     """A process; ended by its pid."""
 

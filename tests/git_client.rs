@@ -2,6 +2,7 @@
 
 mod fetching;
 mod merging;
+mod packing;
 mod server;
 mod trouble;
 

@@ -2,18 +2,20 @@
 //!
 //! It holds full history, as a shallow one would give wrong merges, and only the refs that were asked for: the heads of merge
 //! requests under GitLab's own names, target branches under `refs/targets/`, their slashes escaped so that a branch `a` that was
-//! deleted never stands in the way of a new `a/b`. Nothing collects garbage in it. A mirror is a cache: a broken one is thrown
-//! away and fetched again.
+//! deleted never stands in the way of a new `a/b`. Nothing collects garbage in it; what lies scattered is packed (`pack`). A mirror
+//! is a cache: a broken one is thrown away and fetched again.
 
 use std::cell::RefCell;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Instant;
 
 use git2::{AutotagOption, FetchOptions, FetchPrune, Oid, RemoteCallbacks, Repository};
 
 use super::exchange::Exchange;
+use super::pack;
 use super::progress::Progress;
 use super::transport::Route;
 use super::{GitError, GitErrorKind};
@@ -99,14 +101,34 @@ impl Mirror {
         if self.damaged.exists() {
             self.discard("a build found it damaged")?;
         }
-        match self.fetch_once(exchange, wants, progress) {
+        let received = match self.fetch_once(exchange, wants, progress) {
             Err(error) if error.damaged() => {
                 self.discard(&error.to_string())?;
                 progress.restart();
                 self.fetch_once(exchange, wants, progress)
             }
             done => done,
+        }?;
+        if let Err(error) = self.tidy(exchange, progress)
+            && !exchange.cancelled()
+        {
+            // What was fetched is there all the same.
+            tracing::warn!(mirror = %self.repository.display(), %error, "the mirror was not packed; tried again at the next fetch");
+            self.note(&error);
         }
+        Ok(received)
+    }
+
+    /// Packs what many fetches and merges left.
+    fn tidy(&self, exchange: &Exchange, progress: &mut Progress) -> Result<(), GitError> {
+        let Some(scattered) = pack::due(self)? else {
+            return Ok(());
+        };
+        progress.say(format!("packing the mirror: {scattered}"));
+        let began = Instant::now();
+        pack::pack(self, &scattered, || !exchange.cancelled())?;
+        tracing::info!(mirror = %self.repository.display(), took = ?began.elapsed(), "packed: {scattered}");
+        Ok(())
     }
 
     fn fetch_once(

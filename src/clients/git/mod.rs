@@ -13,6 +13,7 @@ mod links;
 mod lock;
 mod merge;
 mod mirror;
+mod pack;
 mod progress;
 mod refs;
 mod transport;

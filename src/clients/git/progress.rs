@@ -20,6 +20,11 @@ impl Progress {
         }
     }
 
+    /// A line of our own.
+    pub(super) fn say(&mut self, line: String) {
+        (self.emit)(line);
+    }
+
     /// Words of the server: only the last state of each redrawn line gets through.
     pub(super) fn server(&mut self, words: &[u8]) {
         for &byte in words {

@@ -76,8 +76,10 @@ def run(*command, **options):
 def installed(name):
     """The path of a program; the Debian package of its name is installed where it is missing."""
     if not shutil.which(name):
-        run("apt-get", "install", "--yes", "--no-install-recommends", name, env={"DEBIAN_FRONTEND": "noninteractive",
-            "PATH": "/usr/sbin:/usr/bin:/sbin:/bin"})
+        say(f"   installing {name}")
+        environment = {"DEBIAN_FRONTEND": "noninteractive", "PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}
+        run("apt-get", "update", "--quiet", env=environment)
+        run("apt-get", "install", "--yes", "--no-install-recommends", name, env=environment)
     return shutil.which(name)
 
 

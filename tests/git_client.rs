@@ -7,6 +7,7 @@ mod server;
 mod trouble;
 
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use seaworthy::clients::git::{Checkout, Fetched, Git, GitError, GitOptions, Merged};
@@ -40,6 +41,18 @@ impl World {
 
     async fn fetch(&self) -> Result<Fetched, GitError> {
         fetch(&self.git, "shop/basket", "main").await
+    }
+
+    /// A fetch, and the lines that it told.
+    async fn fetch_told(&self) -> (Fetched, Vec<String>) {
+        let lines = Arc::new(Mutex::new(Vec::new()));
+        let sink = Arc::clone(&lines);
+        let project = "shop/basket".parse().expect("a path");
+        let go = CancellationToken::new();
+        let tell = move |line| sink.lock().expect("unshared").push(line);
+        let fetched = self.git.fetch(&project, PROJECT, Some(7), "main", &go, tell).await;
+        let lines = lines.lock().expect("unshared").clone();
+        (fetched.expect("fetched"), lines)
     }
 
     async fn merge(&self, fetched: &Fetched) -> Merged {

@@ -1,7 +1,5 @@
 //! What comes into the mirror, and how the mirror survives.
 
-use std::sync::{Arc, Mutex};
-
 use seaworthy::clients::git::{GitErrorKind, Merged};
 use seaworthy::model::{ProjectId, Sha};
 use tokio_util::sync::CancellationToken;
@@ -12,28 +10,12 @@ use super::{PROJECT, World, fetch, sha};
 async fn a_second_fetch_brings_only_what_is_new() {
     let world = World::start().await;
     let head = world.repository.merge_request("main", "src/New.java", "class New {}");
-    let lines = Arc::new(Mutex::new(Vec::new()));
-    let sink = Arc::clone(&lines);
-    let project = "shop/basket".parse().expect("a path");
-    let first = world
-        .git
-        .fetch(
-            &project,
-            PROJECT,
-            Some(7),
-            "main",
-            &CancellationToken::new(),
-            move |line| {
-                sink.lock().expect("unshared").push(line);
-            },
-        )
-        .await
-        .expect("fetched");
+    let (first, lines) = world.fetch_told().await;
     assert_eq!(first.head, sha(&head));
     assert_eq!(first.target_tip.as_str(), world.repository.git(&["rev-parse", "main"]));
     assert!(first.objects > 40, "{first:?}");
     assert!(first.received_bytes > 1000, "{first:?}");
-    let lines = lines.lock().expect("unshared").join("\n");
+    let lines = lines.join("\n");
     assert!(
         lines.contains("remote: Counting objects") && lines.contains("received"),
         "{lines}"

@@ -3,44 +3,23 @@
 use std::fs;
 use std::path::Path;
 use std::process::Command;
-use std::sync::{Arc, Mutex};
 
-use seaworthy::clients::git::{Fetched, Merged};
-use tokio_util::sync::CancellationToken;
+use seaworthy::clients::git::Merged;
 
 use super::{PROJECT, World, sha};
-
-/// A fetch, and the lines that it told.
-async fn fetch(world: &World) -> (Fetched, Vec<String>) {
-    let lines = Arc::new(Mutex::new(Vec::new()));
-    let sink = Arc::clone(&lines);
-    let project = "shop/basket".parse().expect("a path");
-    let go = CancellationToken::new();
-    let fetched = world
-        .git
-        .fetch(&project, PROJECT, Some(7), "main", &go, move |line| {
-            sink.lock().expect("unshared").push(line);
-        })
-        .await
-        .expect("fetched");
-    let lines = lines.lock().expect("unshared").clone();
-    (fetched, lines)
-}
 
 /// Fetches so often that the next one has to pack; gives what was built.
 async fn fill(world: &World) -> Vec<(String, Merged)> {
     let mut built = Vec::new();
     for n in 0..50 {
         // Each head replaces the one before: no ref leads to that any more.
-        world.repository.git(&["checkout", "--quiet", "main"]);
-        let head =
-            world
-                .repository
-                .merge_request("main~0", &format!("src/New{n}.java"), &format!("class New{n} {{}}\n"));
+        let head = world
+            .repository
+            .merge_request("main", &format!("src/New{n}.java"), &format!("class New{n} {{}}\n"));
         if n % 10 == 0 {
             world.repository.advance_main(&format!("docs/{n}"), "more\n");
         }
-        let (fetched, lines) = fetch(world).await;
+        let (fetched, lines) = world.fetch_told().await;
         assert!(
             !lines.iter().any(|line| line.contains("packing")),
             "fetch {n}: {lines:?}"
@@ -89,7 +68,7 @@ async fn many_packs_become_one_and_every_build_can_be_made_again() {
     world
         .repository
         .merge_request("main", "src/Last.java", "class Last {}\n");
-    let (_, lines) = fetch(&world).await;
+    let (_, lines) = world.fetch_told().await;
     let told = format!("packing the mirror: 50 packs and {scattered} loose objects into one");
     assert!(lines.contains(&told), "{lines:?} without {told}");
 
@@ -116,7 +95,7 @@ async fn many_packs_become_one_and_every_build_can_be_made_again() {
         let (into, _) = world.checkout(tree.as_str()).await.expect("checked out");
         fs::remove_dir_all(into).expect("removed");
     }
-    let (_, lines) = fetch(&world).await;
+    let (_, lines) = world.fetch_told().await;
     assert!(!lines.iter().any(|line| line.contains("packing")), "{lines:?}");
 }
 
@@ -130,7 +109,7 @@ async fn a_damage_that_packing_meets_does_not_fail_the_fetch_and_is_mended_by_th
         .map(|name| world.mirror("objects/pack").join(name))
         .min_by_key(|file| fs::metadata(file).expect("a file").len())
         .expect("packs");
-    // Write permission is not asked for by root, and is given for others.
+    // Packs are read-only files: it is written anew.
     let mut bytes = fs::read(&smallest).expect("read");
     let middle = bytes.len() / 2;
     bytes[12..middle].fill(0xff);
@@ -140,10 +119,10 @@ async fn a_damage_that_packing_meets_does_not_fail_the_fetch_and_is_mended_by_th
     let head = world
         .repository
         .merge_request("main", "src/Last.java", "class Last {}\n");
-    let (last, lines) = fetch(&world).await;
+    let (last, lines) = world.fetch_told().await;
     assert_eq!(last.head, sha(&head), "{lines:?}");
     assert!(lines.iter().any(|line| line.contains("packing")), "{lines:?}");
-    let again = fetch(&world).await.0;
+    let again = world.fetch_told().await.0;
     assert_eq!(again.head, last.head);
     assert!(again.objects > 40, "it was not fetched anew: {again:?}");
     git_finds_it_sound(&world);
@@ -153,7 +132,7 @@ async fn a_damage_that_packing_meets_does_not_fail_the_fetch_and_is_mended_by_th
 async fn many_loose_objects_are_packed_too() {
     let world = World::start().await;
     world.repository.merge_request("main", "a", "1");
-    fetch(&world).await;
+    world.fetch_told().await;
     let mirror = git2::Repository::open_bare(world.mirror("")).expect("a mirror");
     let name = |text: &String| {
         let id = git2::Oid::hash_object(git2::ObjectType::Blob, text.as_bytes()).expect("hashed");
@@ -167,10 +146,10 @@ async fn many_loose_objects_are_packed_too() {
     for text in &texts[1..] {
         mirror.blob(text.as_bytes()).expect("written");
     }
-    let (_, lines) = fetch(&world).await;
+    let (_, lines) = world.fetch_told().await;
     assert!(!lines.iter().any(|line| line.contains("packing")), "{lines:?}");
     mirror.blob(texts[0].as_bytes()).expect("written");
-    let (_, lines) = fetch(&world).await;
+    let (_, lines) = world.fetch_told().await;
     assert!(
         lines.contains(&"packing the mirror: 0 packs and 27 loose objects into one".to_owned()),
         "{lines:?}"

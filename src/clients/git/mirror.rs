@@ -250,9 +250,15 @@ impl Mirror {
         sweep(&at("refs"), &|name| name.ends_with(".lock"), true)?;
         // Names of git_futils_mktmp in libgit2, and of Git itself.
         sweep(&at("objects"), &|name| name.starts_with("tmp_"), false)?;
-        let half_pack =
-            |name: &str| name.starts_with("tmp_") || name.starts_with("pack_git2_") || name.ends_with(".lock");
-        sweep(&at("objects/pack"), &half_pack, false)
+        let packs = at("objects/pack");
+        let half_pack = |name: &str| {
+            name.starts_with("tmp_")
+                || name.starts_with("pack_git2_")
+                || name.ends_with(".lock")
+                // The pack went first, the index was to follow.
+                || name.ends_with(".idx") && !packs.join(name).with_extension("pack").exists()
+        };
+        sweep(&packs, &half_pack, false)
     }
 
     fn discard(&self, why: &str) -> Result<(), GitError> {

@@ -52,12 +52,8 @@ fn look(objects: &Path) -> io::Result<Option<Scattered>> {
     let mut packs = Vec::new();
     for file in files(&objects.join("pack"))? {
         if file.extension().is_some_and(|ending| ending == "idx") {
-            match fs::metadata(file.with_extension("pack")) {
-                Ok(pack) => packs.push((pack.len(), file.with_extension(""))),
-                // Of one who died while removing what was packed.
-                Err(e) if e.kind() == io::ErrorKind::NotFound => fs::remove_file(file)?,
-                Err(e) => return Err(e),
-            }
+            let size = fs::metadata(file.with_extension("pack"))?.len();
+            packs.push((size, file.with_extension("")));
         }
     }
     if packs.len() <= PACKS && files(&objects.join(SAMPLE))?.len() <= LOOSE {
@@ -98,9 +94,9 @@ pub(super) fn pack(mirror: &Mirror, scattered: &Scattered, go_on: impl Fn() -> b
     for file in [new.with_extension("pack"), new.with_extension("idx"), folder] {
         File::open(&file).and_then(|file| file.sync_all()).map_err(broken)?;
     }
-    // The name is made of the objects' ids, so it may be the one of a pack that held all of them.
+    // The name is a checksum of the bytes: an old pack of the same name is the new one.
     for old in scattered.packs.iter().filter(|old| **old != new) {
-        // An index without its pack is passed over, and found above.
+        // An index without its pack is passed over, and swept away before the next fetch.
         for file in [old.with_extension("pack"), old.with_extension("idx")] {
             fs::remove_file(file).map_err(broken)?;
         }
